@@ -9,4 +9,5 @@ export const vaultErrors = defineErrors("vault", {
   "backend-unreachable": "The place where the repository lies does not answer; trying again may help",
   "backend-full": "There is no room left where the repository lies",
   "backend-refused": "The place where the repository lies refuses the request",
+  "span-invalid": "A span of time in a retention policy cannot be read",
 });

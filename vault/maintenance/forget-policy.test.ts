@@ -20,20 +20,19 @@ type OracleCase = {
     readonly reasons: readonly { readonly snapshot: OracleSnapshot; readonly matches: readonly string[] }[];
   };
 };
-const oracle = JSON.parse(
-  readFileSync(new URL("./testdata/forget-policy.json", import.meta.url), "utf8"),
-) as { readonly snapshots: readonly OracleSnapshot[]; readonly cases: readonly OracleCase[] };
+const oracle: { readonly snapshots: readonly OracleSnapshot[]; readonly cases: readonly OracleCase[] } =
+  JSON.parse(readFileSync(new URL("./testdata/forget-policy.json", import.meta.url), "utf8"));
 
 function policyOf(raw: Record<string, unknown>): ForgetPolicy {
-  const spans = BUCKET_KINDS.filter((kind) => raw[`within-${kind}`] !== undefined).map((kind) => [
-    kind,
-    parseCalendarSpan(String(raw[`within-${kind}`])),
-  ]);
+  const spans = BUCKET_KINDS.map((kind) => [kind, raw[`within-${kind}`]] as const).flatMap(([kind, span]) =>
+    typeof span === "string" ? [[kind, parseCalendarSpan(span)]] : [],
+  );
   const counts = ["last", ...BUCKET_KINDS, "tags"].filter((key) => raw[key] !== undefined);
+  const within = raw["within"];
   return {
     ...Object.fromEntries(counts.map((key) => [key, raw[key]])),
-    ...(raw["within"] === undefined ? {} : { within: parseCalendarSpan(String(raw["within"])) }),
-    withinEach: Object.fromEntries(spans) as ForgetPolicy["withinEach"] & object,
+    ...(typeof within === "string" ? { within: parseCalendarSpan(within) } : {}),
+    withinEach: Object.fromEntries(spans),
   };
 }
 

@@ -137,10 +137,11 @@ const SPAN_PART = /(\d+)([ymdh])/gy;
 
 /** `"1y2m3d4h"`, units in any order → a span. */
 export function parseCalendarSpan(text: string): CalendarSpan {
-  const units = { y: 0, m: 0, d: 0, h: 0 };
+  const counts = new Map<string, number>();
   let readTo = 0;
   for (const match of text.matchAll(SPAN_PART)) {
-    units[match[2] as keyof typeof units] += Number(match[1]); // the pattern admits these four letters only
+    const unit = match[2] ?? "";
+    counts.set(unit, (counts.get(unit) ?? 0) + Number(match[1]));
     readTo = match.index + match[0].length;
   }
   if (readTo === 0 || readTo !== text.length)
@@ -149,7 +150,8 @@ export function parseCalendarSpan(text: string): CalendarSpan {
       `Cannot read the span of time: found "${text}", wanted years, months, days, hours such as "1y2m3d4h"`,
       { values: { text } },
     );
-  return { years: units.y, months: units.m, days: units.d, hours: units.h };
+  const countOf = (unit: string): number => counts.get(unit) ?? 0;
+  return { years: countOf("y"), months: countOf("m"), days: countOf("d"), hours: countOf("h") };
 }
 
 /** The span in restic's own notation. */

@@ -1,4 +1,4 @@
-/** Byte counts for people, and hexadecimal. */
+/** Byte counts for people. */
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
@@ -15,7 +15,7 @@ export function formatBytes(sizeBytes: number): string {
     step += 1;
   }
   const digits = step === 0 || value >= 99.95 ? 0 : value >= 9.995 ? 1 : 2;
-  return `${value.toFixed(digits).replace(/\.0+$/, "")} ${STEPS[step]}`;
+  return `${Number(value.toFixed(digits))} ${STEPS[step]}`;
 }
 
 const SIZE_PATTERN = /^(\d+(?:\.\d+)?)\s*([kmgtp]?)(?:i?b)?$/i;

@@ -14,7 +14,10 @@ export type RetryOptions = {
 };
 
 /** Runs `task` until it succeeds, fails for good, or the attempts are used up; then rejects with the last failure. */
-export async function retry<Result>(task: (attempt: number) => Promise<Result>, options: RetryOptions): Promise<Result> {
+export async function retry<Result>(
+  task: (attempt: number) => Promise<Result>,
+  options: RetryOptions,
+): Promise<Result> {
   const random = options.random ?? Math.random;
   for (let attempt = 1; ; attempt += 1) {
     options.signal?.throwIfAborted();

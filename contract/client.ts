@@ -2,7 +2,7 @@
 
 import type { z } from "zod";
 import { routes, type Routes } from "./routes.ts";
-import type { AnswerOf, RequestOf, Route } from "./route.ts";
+import type { AnswerOf, NoFields, RequestOf, Route } from "./route.ts";
 import { errorBody } from "./values.ts";
 
 /** A request that was answered with an error, or not at all (`status` 0, code `client.unreachable`). */
@@ -29,7 +29,7 @@ export class ApiError extends Error {
 export type CallOptions = { readonly signal?: AbortSignal };
 
 type Call<Declared> =
-  Record<never, never> extends RequestOf<Declared>
+  NoFields extends RequestOf<Declared>
     ? (request?: RequestOf<Declared>, options?: CallOptions) => Promise<AnswerOf<Declared>>
     : (request: RequestOf<Declared>, options?: CallOptions) => Promise<AnswerOf<Declared>>;
 
@@ -56,6 +56,7 @@ export function createClient(options: ClientOptions): Client {
     ),
   ]);
   // The mapped type cannot be followed through Object.fromEntries; routes and Client have the same keys by construction.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return Object.fromEntries(areas) as Client;
 }
 
@@ -108,7 +109,7 @@ export function urlOf(declared: Route, request: LooseRequest): string {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(request.query ?? {}))
     if (value !== undefined) query.set(name, String(value));
-  return query.size === 0 ? path : `${path}?${query}`;
+  return query.size === 0 ? path : `${path}?${query.toString()}`;
 }
 
 async function readJson(schema: z.ZodType, response: Response): Promise<unknown> {

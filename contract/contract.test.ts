@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import {
   allRoutes,
@@ -28,7 +28,7 @@ test("every reference of the document leads somewhere", () => {
   const text = JSON.stringify(openApiDocument());
   const schemas = new Set(Object.keys(JSON.parse(text).components.schemas));
   const references = [...text.matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(
-    (match) => match[1],
+    (match) => match[1] ?? "",
   );
   expect(references.length).toBeGreaterThan(100);
   expect(references.filter((name) => !schemas.has(name))).toEqual([]);
@@ -41,7 +41,7 @@ test("no two routes share method and path, and each path parameter is declared",
     const key = `${route.method} ${route.path}`;
     expect(seen, name).not.toContain(key);
     seen.add(key);
-    const named = [...route.path.matchAll(/:([A-Za-z]+)/g)].map((match) => match[1]);
+    const named = [...route.path.matchAll(/:([A-Za-z]+)/g)].map((match) => match[1] ?? "");
     expect(Object.keys(route.params?.shape ?? {}), name).toEqual(named);
     expect(route.path.startsWith(route.access === "peer" ? "/peer/" : "/api/"), name).toBe(true);
   }

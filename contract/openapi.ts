@@ -98,6 +98,7 @@ function parametersOf(schema: z.ZodObject | undefined, place: "path" | "query"):
     in: place,
     required: place === "path" || !z.safeParse(part, undefined).success,
     // A ZodObject's shape holds core types; every part here is made by zod's classic constructors.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     schema: schemaOf(part as z.ZodType, "input"),
   }));
 }
@@ -136,9 +137,7 @@ function componentSchemas(): Json {
     unrepresentable: "any",
     uri: (id) => `${COMPONENTS}${id}`,
   });
-  return Object.fromEntries(
-    Object.entries(schemas).map(([id, { $schema: _, $id: __, ...schema }]) => [id, schema]),
-  );
+  return Object.fromEntries(Object.entries(schemas).map(([id, schema]) => [id, withoutHead(schema)]));
 }
 
 const COMPONENTS = "#/components/schemas/";
@@ -152,6 +151,8 @@ function schemaOf(schema: z.ZodType, io: "input" | "output"): Json {
   return id === undefined ? JSON.parse(text) : { $ref: `${COMPONENTS}${id}` };
 }
 
-function withoutHead({ $schema: _, $defs: __, ...rest }: Json): Json {
-  return rest;
+function withoutHead(schema: Json): Json {
+  return Object.fromEntries(
+    Object.entries(schema).filter(([name]) => !["$schema", "$defs", "$id"].includes(name)),
+  );
 }

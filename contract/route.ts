@@ -47,6 +47,10 @@ export function errorsOf(declared: Route): readonly ErrorCode[] {
   return [...codes.add("server.defect")].sort();
 }
 
+/** Fits where every field may be left out. */
+// oxlint-disable-next-line typescript/no-empty-object-type -- exactly this type is meant
+export type NoFields = {};
+
 type Part<
   Declared,
   Name extends "params" | "query" | "body",
@@ -54,7 +58,7 @@ type Part<
 > = Declared extends { readonly [Key in Name]: infer Schema extends z.ZodType }
   ? Side extends "output"
     ? { readonly [Key in Name]: z.output<Schema> }
-    : Record<never, never> extends z.input<Schema>
+    : NoFields extends z.input<Schema>
       ? { readonly [Key in Name]?: z.input<Schema> }
       : { readonly [Key in Name]: z.input<Schema> }
   : unknown;

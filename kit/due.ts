@@ -6,7 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { assert } from "@mainstay/kit";
+import { assert } from "./assert.ts";
 
 export type DueFacts = {
   readonly now: Date;

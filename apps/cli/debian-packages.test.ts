@@ -1,0 +1,31 @@
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { ensurePrograms, missingPrograms, packagesOf } from "./debian-packages.ts";
+import { createTerminal } from "./terminal/terminal.ts";
+
+test("a program is there when an executable file of its name is on the path", async () => {
+  const directory = await mkdtemp(join(tmpdir(), "mainstay-path-"));
+  try {
+    await writeFile(join(directory, "nbdkit-of-no-use"), "");
+    await writeFile(join(directory, "chromium"), "");
+    expect(await missingPrograms(["chromium"], directory)).toEqual(["chromium"]);
+    await chmod(join(directory, "chromium"), 0o755);
+    expect(await missingPrograms(["chromium"], directory)).toEqual([]);
+  } finally {
+    await rm(directory, { recursive: true });
+  }
+});
+
+test("each package is named once", () => {
+  expect(packagesOf(["qemu-img", "qemu-nbd", "restic"])).toEqual(["qemu-utils", "restic"]);
+});
+
+test("nothing is installed or said when all is there", async () => {
+  let written = "";
+  const write = (text: string | Uint8Array): boolean => ((written += String(text)), true);
+  const streams = { output: { write }, error: { write, isTTY: false, columns: 80 }, input: { isTTY: false } };
+  await ensurePrograms(["setpriv"], createTerminal("text", streams), new AbortController().signal);
+  expect(written).toBe("");
+});

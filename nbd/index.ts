@@ -1,0 +1,11 @@
+export type { BlockDevice, Extent } from "./block-device.ts";
+export { connectNbd, type ConnectNbdOptions, type NbdClient } from "./client.ts";
+export type { StatusExtent } from "./client-exchange.ts";
+export { nbdErrors } from "./errors.ts";
+export { appendExtent, clipExtents, eachPiece, type Piece } from "./extents.ts";
+export { openFileDevice, type FileDevice, type FileDeviceOptions } from "./file-device.ts";
+export { fileExtents } from "./file-extents.ts";
+export { ALLOCATION_CONTEXT, DIRTY, STATE } from "./protocol.ts";
+export { serveNbd, type NbdServer, type ServeNbdOptions } from "./server.ts";
+export type { DeviceFailure, TransmissionLimits } from "./server-transmission.ts";
+export { nbdUri, type SocketAddress } from "./socket-address.ts";

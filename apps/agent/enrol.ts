@@ -39,7 +39,8 @@ export async function enrol(options: EnrolOptions): Promise<Enrolled> {
       'Cannot read the enrolment token: wanted the whole text that begins with "mst1."; copy it again from the console',
     );
   const folder = await openFolder(dataFolder);
-  await using lock = await lockFolder(dataFolder);
+  await using resources = new AsyncDisposableStack();
+  resources.use(await lockFolder(dataFolder));
   const before = await folder.enrolment.read();
   if (before !== undefined)
     throw agentErrors.error(

@@ -30,7 +30,8 @@ export type RunOptions = {
 export async function runAgent(options: RunOptions): Promise<void> {
   const { dataFolder, capture, signal, ...rest } = options;
   const folder = await openFolder(dataFolder);
-  await using lock = await lockFolder(dataFolder);
+  await using resources = new AsyncDisposableStack();
+  resources.use(await lockFolder(dataFolder));
   const enrolment = await folder.enrolment.read();
   if (enrolment === undefined)
     throw agentErrors.error(

@@ -46,8 +46,8 @@ export const OPTION = {
   info: 6,
   go: 7,
   structuredReply: 8,
-  listMetaContext: 10,
-  setMetaContext: 11,
+  listMetaContext: 9,
+  setMetaContext: 10,
 } as const;
 
 const ERROR_REPLY = 0x80000000;

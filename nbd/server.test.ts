@@ -308,6 +308,7 @@ describe("hostile clients", () => {
     const server = await serve(memoryDevice(MIB), { handshakeTimeoutMs: 30 });
     const raw = rawSocket();
     await raw.closed;
+    await server.close();
     expect(server.connections).toBe(0);
   });
 

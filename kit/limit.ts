@@ -25,3 +25,25 @@ export function limiter(placesMax: number): Limiter {
     },
   };
 }
+
+/** Calls `work` for every item, so many at once; after a failure no further one is begun, and the first is thrown. */
+export async function eachAtOnce<Item>(
+  items: readonly Item[],
+  atOnceMax: number,
+  work: (item: Item) => Promise<void>,
+): Promise<void> {
+  const waiting = items.values();
+  let failed = false;
+  const lane = async (): Promise<void> => {
+    for (const item of waiting) {
+      if (failed) return;
+      await work(item).catch((cause: unknown) => {
+        failed = true;
+        throw cause;
+      });
+    }
+  };
+  const lanes = await Promise.allSettled(Array.from({ length: atOnceMax }, lane));
+  const failure = lanes.find((result) => result.status === "rejected");
+  if (failure !== undefined) throw failure.reason;
+}

@@ -10,6 +10,7 @@ export const vaultErrors = defineErrors("vault", {
   "backend-full": "There is no room left where the repository lies",
   "backend-refused": "The place where the repository lies refuses the request",
   "polynomial-invalid": "The chunker polynomial of a repository is not usable",
+  "location-invalid": "What was given as the place of a repository is neither a folder nor the address of a REST server",
   "damaged-file": "A config, snapshot, index or lock of the repository cannot be read",
   "damaged-pack": "A pack of the repository cannot be read",
   "damaged-blob": "A blob of the repository is not what its id says",

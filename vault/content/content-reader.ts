@@ -1,0 +1,126 @@
+/** Reading a file of a restore point at any offset, with a bounded cache and reading ahead. */
+
+import { limiter } from "@mainstay/kit";
+import type { ObjectId } from "../format/object-id.ts";
+import { readBlob } from "../repository/blob-reader.ts";
+import type { Repository } from "../repository/repository.ts";
+import type { ContentMap, Piece } from "./content-map.ts";
+
+export type ReaderOptions = {
+  /** Plaintext kept in memory. */
+  readonly cacheBytesMax?: number | undefined;
+  /** How far a sequential reader is run ahead of. */
+  readonly readAheadBytes?: number | undefined;
+};
+
+export type ContentReader = {
+  readonly sizeBytes: number;
+  /** Exactly `length` bytes; rejects as `readBlob` does rather than give wrong ones. */
+  read(offset: number, length: number, signal?: AbortSignal): Promise<Buffer>;
+  /** Brings the blobs of the range into the cache; failures are left to the read that needs them. */
+  prefetch(offset: number, length: number): Promise<void>;
+  readonly map: ContentMap;
+  figures(): { readonly hits: number; readonly misses: number; readonly blobBytes: number };
+};
+
+const CACHE_BYTES_MAX = 128 * 1024 * 1024;
+const READ_AHEAD_BYTES = 2 * 1024 * 1024;
+const LOADS_AT_ONCE_MAX = 8;
+
+export function openReader(
+  repository: Repository,
+  map: ContentMap,
+  options: ReaderOptions = {},
+): ContentReader {
+  const { cacheBytesMax = CACHE_BYTES_MAX, readAheadBytes = READ_AHEAD_BYTES } = options;
+  const cache = blobCache(cacheBytesMax);
+  const loads = limiter(LOADS_AT_ONCE_MAX);
+  const loading = new Map<ObjectId, Promise<Buffer>>();
+  const figures = { hits: 0, misses: 0, blobBytes: 0 };
+  let sequentialEnd = -1;
+
+  const load = (piece: Piece): Promise<Buffer> | Buffer => {
+    const cached = cache.get(piece.id);
+    if (cached !== undefined) {
+      figures.hits += 1;
+      return cached;
+    }
+    let pending = loading.get(piece.id);
+    if (pending === undefined) {
+      figures.misses += 1;
+      // Not bound to one caller's signal: others may wait for the same blob.
+      pending = loads
+        .run(() => readBlob(repository, "data", piece.id))
+        .then((plain) => {
+          cache.put(piece.id, plain);
+          figures.blobBytes += plain.length;
+          return plain;
+        })
+        .finally(() => loading.delete(piece.id));
+      loading.set(piece.id, pending);
+    }
+    return pending;
+  };
+
+  const prefetch = async (offset: number, length: number): Promise<void> => {
+    const within = Math.min(length, map.sizeBytes - offset);
+    if (within <= 0) return;
+    const pieces = await map.pieces(offset, within);
+    await Promise.allSettled(pieces.filter((piece) => !piece.isZero).map(load));
+  };
+
+  return {
+    sizeBytes: map.sizeBytes,
+    map,
+    prefetch,
+    figures: () => ({ ...figures }),
+    read: async (offset, length, signal) => {
+      const target = Buffer.alloc(length);
+      const pieces = await map.pieces(offset, length);
+      const isSequential = offset === sequentialEnd;
+      sequentialEnd = offset + length;
+      await Promise.all(
+        pieces.map(async (piece) => {
+          if (piece.isZero) return;
+          const plain = await load(piece);
+          signal?.throwIfAborted();
+          copyPart(target, offset, plain, piece.start);
+        }),
+      );
+      if (isSequential) prefetch(sequentialEnd, readAheadBytes).catch(() => undefined);
+      return target;
+    },
+  };
+}
+
+/** Copies what `source`, which lies at `sourceStart` in the file, has of the range that `target` stands for. */
+function copyPart(target: Buffer, targetStart: number, source: Buffer, sourceStart: number): void {
+  const from = Math.max(targetStart, sourceStart);
+  const to = Math.min(targetStart + target.length, sourceStart + source.length);
+  source.copy(target, from - targetStart, from - sourceStart, to - sourceStart);
+}
+
+/** Least recently used first out; a `Map` keeps the order of insertion. */
+function blobCache(bytesMax: number) {
+  const kept = new Map<ObjectId, Buffer>();
+  let bytes = 0;
+  return {
+    get: (id: ObjectId): Buffer | undefined => {
+      const plain = kept.get(id);
+      if (plain !== undefined) {
+        kept.delete(id);
+        kept.set(id, plain);
+      }
+      return plain;
+    },
+    put: (id: ObjectId, plain: Buffer): void => {
+      kept.set(id, plain);
+      bytes += plain.length;
+      for (const [oldest, old] of kept) {
+        if (bytes <= bytesMax || oldest === id) break;
+        kept.delete(oldest);
+        bytes -= old.length;
+      }
+    },
+  };
+}

@@ -1,0 +1,38 @@
+export type { Backend, ByteRange, FileEntry, FileKind, FileRef } from "./backend/backend.ts";
+export { openContent, type ContentMap, type Piece } from "./content/content-map.ts";
+export { openReader, type ContentReader, type ReaderOptions } from "./content/content-reader.ts";
+export { vaultErrors } from "./errors.ts";
+export type { RepositoryVersion } from "./format/envelope.ts";
+export { SCRYPT_COST, type ScryptCost } from "./format/key-file.ts";
+export { isObjectId, shortId, type ObjectId } from "./format/object-id.ts";
+export type { Snapshot } from "./format/snapshot.ts";
+export type { NodeType, TreeNode } from "./format/tree.ts";
+export { listImages, openImage, type DiskImage } from "./image/disk-image.ts";
+export { chunkLength, createImageWriter, storeImageRoot, type ImageWriter } from "./image/image-writer.ts";
+export { IMAGE_TAG, layoutFor, type ImageLayout } from "./image/layout.ts";
+export { loadIndex } from "./index/load-index.ts";
+export {
+  type ForgetPlan,
+  type ForgetPolicy,
+  isEmptyForgetPolicy,
+  KEEP_ALL,
+  planForget,
+} from "./maintenance/forget-policy.ts";
+export { findUnindexedPacks } from "./repository/adopt-packs.ts";
+export { readTree } from "./repository/blob-reader.ts";
+export {
+  openWriter,
+  type BlobWriter,
+  type WriteBuffer,
+  type WriteFigures,
+} from "./repository/blob-writer.ts";
+export { lockRepository, type HeldLock } from "./repository/lock.ts";
+export {
+  addKey,
+  createRepository,
+  openRepository,
+  type CreateOptions,
+  type OpenOptions,
+} from "./repository/open.ts";
+export type { Repository } from "./repository/repository.ts";
+export { findSnapshot, listSnapshots, saveSnapshot } from "./repository/snapshots.ts";

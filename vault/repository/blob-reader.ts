@@ -1,0 +1,66 @@
+/** Reading content: one blob, one tree. */
+
+import { vaultErrors } from "../errors.ts";
+import { shortId, type ObjectId } from "../format/object-id.ts";
+import type { BlobType } from "../format/pack-header.ts";
+import { decodeTree, type TreeNode } from "../format/tree.ts";
+import { openBlob } from "../work/tasks.ts";
+import type { Repository } from "./repository.ts";
+
+/**
+ * The plaintext of a blob, checked against its id; never wrong bytes. If one copy is damaged, a twin in another pack is used.
+ *
+ * Errors: `vault.missing-blob`, `vault.damaged-blob`, `vault.file-missing` (its pack), and those of the backend.
+ */
+export async function readBlob(
+  repository: Repository,
+  type: BlobType,
+  id: ObjectId,
+  signal?: AbortSignal,
+): Promise<Buffer> {
+  let failure: unknown;
+  for (const place of repository.table.places(id, type)) {
+    try {
+      const range = { offset: place.offset, length: place.length };
+      const sealed = await repository.backend.read({ kind: "data", name: place.pack }, range, signal);
+      const plain = openBlob(repository.key, sealed, place);
+      if (typeof plain !== "string") return plain;
+      failure ??= damagedBlob(id, place.pack, plain);
+    } catch (cause) {
+      signal?.throwIfAborted();
+      failure ??= cause;
+    }
+  }
+  throw failure ?? missingBlob(repository, type, id);
+}
+
+/** The entries of a directory. Errors: those of {@link readBlob}, `vault.damaged-tree`. */
+export async function readTree(
+  repository: Repository,
+  id: ObjectId,
+  signal?: AbortSignal,
+): Promise<readonly TreeNode[]> {
+  const nodes = decodeTree(await readBlob(repository, "tree", id, signal));
+  if (typeof nodes !== "string") return nodes;
+  throw vaultErrors.error(
+    "damaged-tree",
+    `Cannot read directory ${shortId(id)} of ${repository.backend.location}: ${nodes}; restore from another restore point`,
+    { values: { tree: id } },
+  );
+}
+
+export function damagedBlob(id: string, pack: string, why: string): Error {
+  return vaultErrors.error(
+    "damaged-blob",
+    `Cannot read blob ${shortId(id)} in pack ${shortId(pack)}: ${why}; fetch the pack from a replica, or run "mainstay vault check --read-data" to see what it affects`,
+    { values: { blob: id, pack } },
+  );
+}
+
+export function missingBlob(repository: Repository, type: BlobType, id: string): Error {
+  return vaultErrors.error(
+    "missing-blob",
+    `Cannot read ${type} blob ${shortId(id)} of ${repository.backend.location}: no index names it; run "mainstay vault repair-index", and if it is still missing fetch its pack from a replica`,
+    { values: { blob: id, type } },
+  );
+}

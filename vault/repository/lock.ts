@@ -1,0 +1,143 @@
+/**
+ * Lock files, by which programs that share a repository, ours and restic's, keep out of each other's way: many may hold a
+ * shared one, an exclusive one stands alone. Source: restic design, "Locks".
+ */
+
+import { hostname, userInfo } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock, systemCodeOf, type Clock } from "@mainstay/kit";
+import { vaultErrors } from "../errors.ts";
+import { closeEnvelope } from "../format/envelope.ts";
+import { readEnvelope, type Repository } from "./repository.ts";
+
+export type LockKind = "shared" | "exclusive";
+
+type LockJson = {
+  readonly time: string;
+  readonly exclusive: boolean;
+  readonly hostname: string;
+  readonly username: string;
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+};
+
+export type HeldLock = AsyncDisposable & {
+  /** A lock of this machine was found whose program is gone: what it was doing is unfinished. */
+  readonly foundAbandoned: boolean;
+};
+
+/** Both figures are restic's. */
+const REFRESH_EVERY_MS = 5 * 60_000;
+const STALE_AFTER_MS = 30 * 60_000;
+/** Two programs that lock at the same moment see each other at the second look. */
+const SECOND_LOOK_AFTER_MS = 200;
+
+/**
+ * Locks the repository until disposed. Stale locks (older than 30 minutes, or of a program of this machine that is gone)
+ * are removed on the way.
+ *
+ * Errors: `vault.locked` naming who holds the lock that stands in the way.
+ */
+export async function lockRepository(
+  repository: Repository,
+  kind: LockKind,
+  clock: Clock = systemClock,
+): Promise<HeldLock> {
+  const foundAbandoned = await clearTheWay(repository, kind, clock, undefined);
+  let name = await writeLock(repository, kind, clock);
+  try {
+    if (kind === "exclusive") await sleep(SECOND_LOOK_AFTER_MS);
+    await clearTheWay(repository, kind, clock, name);
+  } catch (cause) {
+    await repository.backend.remove({ kind: "locks", name });
+    throw cause;
+  }
+  const refresh = async (): Promise<void> => {
+    const before = name;
+    name = await writeLock(repository, kind, clock);
+    await repository.backend.remove({ kind: "locks", name: before });
+  };
+  let refreshing = Promise.resolve();
+  const timer = setInterval(() => {
+    // A refresh that fails is tried again at the next one; the lock stays good for half an hour.
+    refreshing = refreshing.then(refresh).catch(() => undefined);
+  }, REFRESH_EVERY_MS);
+  timer.unref();
+  return {
+    foundAbandoned,
+    [Symbol.asyncDispose]: async () => {
+      clearInterval(timer);
+      await refreshing;
+      await repository.backend.remove({ kind: "locks", name });
+    },
+  };
+}
+
+async function writeLock(repository: Repository, kind: LockKind, clock: Clock): Promise<string> {
+  const { username, uid, gid } = userInfo();
+  const lock: LockJson = {
+    time: clock.now().toISOString(),
+    exclusive: kind === "exclusive",
+    hostname: hostname(),
+    username,
+    pid: process.pid,
+    uid: Math.max(0, uid),
+    gid: Math.max(0, gid),
+  };
+  const { id, sealed } = closeEnvelope(repository.key, repository.config.version, lock);
+  await repository.backend.write({ kind: "locks", name: id }, [sealed]);
+  return id;
+}
+
+/** Removes stale locks; throws if one of the others forbids `kind`; tells whether an abandoned one of this machine was there. */
+async function clearTheWay(
+  repository: Repository,
+  kind: LockKind,
+  clock: Clock,
+  own: string | undefined,
+): Promise<boolean> {
+  let foundAbandoned = false;
+  for await (const { name } of repository.backend.list("locks")) {
+    if (name === own) continue;
+    const lock = await readLock(repository, name);
+    if (lock === undefined) continue;
+    const abandoned = lock.hostname === hostname() && !isRunning(lock.pid);
+    if (abandoned || clock.now().getTime() - Date.parse(lock.time) > STALE_AFTER_MS) {
+      foundAbandoned ||= abandoned;
+      await repository.backend.remove({ kind: "locks", name });
+    } else if (lock.exclusive || kind === "exclusive") {
+      throw locked(repository, kind, lock);
+    }
+  }
+  return foundAbandoned;
+}
+
+/** `undefined` if the lock is gone by now. */
+async function readLock(repository: Repository, name: string): Promise<LockJson | undefined> {
+  try {
+    // Every writer of locks has the repository's key.
+    return (await readEnvelope(repository, { kind: "locks", name })) as LockJson;
+  } catch (cause) {
+    if (vaultErrors.is(cause, "file-missing")) return undefined;
+    throw cause;
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (cause) {
+    return systemCodeOf(cause) === "EPERM";
+  }
+}
+
+function locked(repository: Repository, kind: LockKind, lock: LockJson): Error {
+  const holder = `${lock.username}@${lock.hostname} (process ${lock.pid}) since ${lock.time}`;
+  return vaultErrors.error(
+    "locked",
+    `Cannot take the ${kind} lock of ${repository.backend.location}: ${holder} holds ${lock.exclusive ? "an exclusive" : "a shared"} one; wait until it ends, or remove it with "restic unlock" if that program is gone`,
+    { values: { holder: lock } },
+  );
+}

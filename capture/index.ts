@@ -1,3 +1,4 @@
+export { backupFiles, type BackupFilesOptions, type FilesResult } from "./files/backup-files.ts";
 export { captureErrors } from "./errors.ts";
 export {
   backupImage,

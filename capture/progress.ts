@@ -4,7 +4,8 @@ export type BackupProgress = {
   readonly phase: "preparing" | "reading" | "finishing";
   /** Of the source's bytes that must be looked at. */
   readonly doneBytes: number;
-  readonly totalBytes: number;
+  /** `undefined` while it is not known, as when folders are walked. */
+  readonly totalBytes: number | undefined;
 };
 
 export type OnProgress = (progress: BackupProgress) => void;

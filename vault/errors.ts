@@ -25,6 +25,7 @@ export const vaultErrors = defineErrors("vault", {
   "ambiguous-point": "More than one restore point begins with that name",
   "no-such-path": "The restore point has no such file",
   "not-an-image": "The restore point is not a disk image",
+  "replica-foreign": "The replica does not share the secrets of the repository",
   "target-refused": "The target of a restore is not usable",
   "target-full": "The target of a restore has not enough room",
   "span-invalid": "A span of time in a retention policy cannot be read",

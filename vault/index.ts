@@ -1,7 +1,11 @@
 export type { Backend, ByteRange, FileEntry, FileKind, FileRef } from "./backend/backend.ts";
-export { openContent, type ContentMap, type Piece } from "./content/content-map.ts";
+export { checkRepository, type CheckProgress, type CheckReport } from "./check/check-repository.ts";
+export type { Finding } from "./check/finding.ts";
+export { createChunker } from "./chunker/rabin.ts";
+export { findNode, openContent, type ContentMap, type Piece } from "./content/content-map.ts";
 export { openReader, type ContentReader, type ReaderOptions } from "./content/content-reader.ts";
 export { vaultErrors } from "./errors.ts";
+export { goModeOf, permissionsOf } from "./format/file-mode.ts";
 export type { RepositoryVersion } from "./format/envelope.ts";
 export { SCRYPT_COST, type ScryptCost } from "./format/key-file.ts";
 export { isObjectId, shortId, type ObjectId } from "./format/object-id.ts";
@@ -36,3 +40,7 @@ export {
 } from "./repository/open.ts";
 export type { Repository } from "./repository/repository.ts";
 export { findSnapshot, listSnapshots, saveSnapshot } from "./repository/snapshots.ts";
+export { executeRepairIndex, planRepairIndex, type RepairIndexPlan } from "./maintenance/repair-index.ts";
+export { executeReplication, planReplication, type ReplicationPlan, type ReplicationResult } from "./replicate/replicate.ts";
+export { executeRestore, planRestore, type RestorePlan } from "./restore/restore-image.ts";
+export { executeTreeRestore, planTreeRestore, type TreeRestorePlan, type TreeRestoreResult } from "./restore/restore-tree.ts";

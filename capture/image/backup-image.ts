@@ -5,7 +5,6 @@ import { eachAtOnce, systemClock, type Clock } from "@mainstay/kit";
 import {
   chunkLength,
   createImageWriter,
-  findUnindexedPacks,
   IMAGE_TAG,
   layoutFor,
   listImages,
@@ -23,6 +22,8 @@ import {
   type Snapshot,
   type WriteFigures,
 } from "@mainstay/vault";
+import { adoptPacks } from "../adopt-packs.ts";
+import { PROGRAM_VERSION } from "../program-version.ts";
 import type { OnProgress } from "../progress.ts";
 import { planChunks, type ChunkRun } from "./chunk-plan.ts";
 import type { ImageSource } from "./image-source.ts";
@@ -177,15 +178,6 @@ function bytesOf({ layout }: ImageWriter, run: ChunkRun): number {
   return (run.chunkCount - 1) * layout.chunkBytes + chunkLength(layout, last);
 }
 
-async function adoptPacks(repository: Repository, writer: BlobWriter, signal?: AbortSignal): Promise<number> {
-  let count = 0;
-  for await (const pack of findUnindexedPacks(repository, signal)) {
-    writer.adopt(pack);
-    count += 1;
-  }
-  return count;
-}
-
 async function findParent(options: BackupImageOptions): Promise<Snapshot | undefined> {
   const host = options.hostname ?? machineName();
   const paths = pathsOf(options);
@@ -204,7 +196,7 @@ function snapshotOf(options: BackupImageOptions, tree: ObjectId, parent: Snapsho
     hostname: options.hostname ?? machineName(),
     username: userInfo().username,
     tags: [IMAGE_TAG, ...(options.tags ?? [])],
-    programVersion: "mainstay 0.1.0",
+    programVersion: PROGRAM_VERSION,
   };
 }
 

@@ -1,0 +1,236 @@
+/** Restoring files and folders of a restore point into a folder. */
+
+import { execFile } from "node:child_process";
+import { chmod, lchown, link, lutimes, mkdir, open, readdir, stat, statfs, symlink, truncate } from "node:fs/promises";
+import { promisify } from "node:util";
+import { formatBytes, messageOf, systemCodeOf } from "@mainstay/kit";
+import { vaultErrors } from "../errors.ts";
+import { permissionsOf } from "../format/file-mode.ts";
+import { idOf, type ObjectId } from "../format/object-id.ts";
+import type { TreeNode } from "../format/tree.ts";
+import { missingBlob, readTree } from "../repository/blob-reader.ts";
+import type { Repository } from "../repository/repository.ts";
+import { fetchBlobs, type Wanted } from "./fetch-blobs.ts";
+import { openFiles, type OpenFiles } from "./open-files.ts";
+
+export type TreeRestorePlan = {
+  readonly target: Buffer;
+  /** Parents before what they hold. */
+  readonly entries: readonly RestoredEntry[];
+  readonly files: number;
+  readonly dataBytes: number;
+};
+
+export type RestoredEntry = { readonly path: Buffer; readonly node: TreeNode };
+
+export type TreeRestoreResult = {
+  readonly files: number;
+  readonly folders: number;
+  readonly writtenBytes: number;
+  /** Metadata that could not be set, such as owners when not root, or extended attributes. */
+  readonly notSet: readonly { readonly path: string; readonly reason: string }[];
+};
+
+const SLASH = Buffer.from("/");
+const run = promisify(execFile);
+
+/**
+ * Decides what a restore will write below `target`, which must not exist or be an empty folder.
+ *
+ * Errors: `vault.target-refused`, `vault.target-full`, those of `readTree`.
+ */
+export async function planTreeRestore(
+  repository: Repository,
+  tree: ObjectId,
+  target: string,
+  signal?: AbortSignal,
+): Promise<TreeRestorePlan> {
+  await checkTarget(target);
+  const entries: RestoredEntry[] = [];
+  const collect = async (id: ObjectId, folder: Buffer): Promise<void> => {
+    for (const node of await readTree(repository, id, signal)) {
+      const path = Buffer.concat([folder, SLASH, node.name]);
+      entries.push({ path, node });
+      if (node.subtree !== undefined) await collect(node.subtree, path);
+    }
+  };
+  const root = Buffer.from(target);
+  await collect(tree, root);
+  const files = entries.filter(({ node }) => node.type === "file");
+  const dataBytes = files.reduce((sum, { node }) => sum + (node.size ?? 0), 0);
+  return { target: root, entries, files: files.length, dataBytes };
+}
+
+/** Carries the plan out: folders, contents, links, then times and owners from the inside out. */
+export async function executeTreeRestore(
+  repository: Repository,
+  plan: TreeRestorePlan,
+  onProgress: (doneBytes: number, totalBytes: number) => void = () => undefined,
+  signal?: AbortSignal,
+): Promise<TreeRestoreResult> {
+  const notSet: { path: string; reason: string }[] = [];
+  const { firsts, twins } = splitHardLinks(plan.entries);
+  await mkdir(plan.target, { recursive: true, mode: 0o700 });
+  await checkRoom(repository, plan, firsts);
+  for (const { path, node } of plan.entries) if (node.type === "dir") await mkdir(path, { mode: 0o700 });
+  const writtenBytes = await writeContents(repository, firsts, plan.dataBytes, onProgress, signal);
+  for (const { path, first } of twins) await link(first, path);
+  for (const entry of plan.entries) await makeSpecial(entry, notSet);
+  for (const entry of [...plan.entries].reverse()) await setMetadata(entry, notSet);
+  const folders = plan.entries.filter(({ node }) => node.type === "dir").length;
+  return { files: plan.files, folders, writtenBytes, notSet };
+}
+
+type HardLinks = {
+  readonly firsts: readonly RestoredEntry[];
+  readonly twins: readonly { readonly path: Buffer; readonly first: Buffer }[];
+};
+
+function splitHardLinks(entries: readonly RestoredEntry[]): HardLinks {
+  const firsts: RestoredEntry[] = [];
+  const twins: { path: Buffer; first: Buffer }[] = [];
+  const known = new Map<string, Buffer>();
+  for (const entry of entries) {
+    const { node, path } = entry;
+    if (node.type !== "file") continue;
+    const key = (node.links ?? 1) > 1 && node.inode !== undefined ? `${node.deviceId}:${node.inode}` : undefined;
+    const first = key === undefined ? undefined : known.get(key);
+    if (first !== undefined) {
+      twins.push({ path, first });
+      continue;
+    }
+    if (key !== undefined) known.set(key, path);
+    firsts.push(entry);
+  }
+  return { firsts, twins };
+}
+
+type Place = { readonly path: Buffer; readonly start: number };
+
+async function writeContents(
+  repository: Repository,
+  files: readonly RestoredEntry[],
+  totalBytes: number,
+  onProgress: (doneBytes: number, totalBytes: number) => void,
+  signal?: AbortSignal,
+): Promise<number> {
+  const wanted: Wanted<Place>[] = [];
+  for (const { path, node } of files) {
+    await (await open(path, "wx", 0o600)).close();
+    const sizeBytes = layOut(repository, path, node, wanted);
+    // To its full length at once: blobs of zeros are never written, and stay holes.
+    await truncate(path, sizeBytes);
+  }
+  let written = 0;
+  await using handles: OpenFiles = openFiles();
+  await fetchBlobs(repository, wanted, {
+    signal,
+    deliver: async (plain, { path, start }) => {
+      await handles.write(path, plain, start).catch((cause: unknown) => {
+        throw systemCodeOf(cause) === "ENOSPC" ? full(path.toString(), cause) : cause;
+      });
+      written += plain.length;
+      onProgress(written, totalBytes);
+    },
+  });
+  return written;
+}
+
+/** Adds the file's blobs to `wanted`, but for those of zeros; its size. */
+function layOut(repository: Repository, path: Buffer, node: TreeNode, wanted: Wanted<Place>[]): number {
+  let start = 0;
+  for (const id of node.content ?? []) {
+    const length = repository.table.plainLength(id, "data");
+    if (length === undefined) throw missingBlob(repository, "data", id);
+    if (id !== zeroIdOf(length)) wanted.push({ id, target: { path, start } });
+    start += length;
+  }
+  return start;
+}
+
+const zeroIds = new Map<number, ObjectId>();
+
+/** Lengths that restic gives to runs of zeros, and ours; computing it for every length would hash every file again. */
+function zeroIdOf(length: number): ObjectId | undefined {
+  if (length < 256 * 1024 || (length & (length - 1)) !== 0) return undefined;
+  const known = zeroIds.get(length) ?? idOf(Buffer.alloc(length));
+  zeroIds.set(length, known);
+  return known;
+}
+
+async function makeSpecial({ path, node }: RestoredEntry, notSet: { path: string; reason: string }[]): Promise<void> {
+  try {
+    if (node.type === "symlink") await symlink(node.linkTarget ?? Buffer.alloc(0), path);
+    else if (node.type === "fifo") await run("mkfifo", [path.toString("utf8")]);
+    else if (node.type === "dev" || node.type === "chardev") {
+      const { major, minor } = deviceNumbers(node.device ?? 0);
+      await run("mknod", [path.toString("utf8"), node.type === "dev" ? "b" : "c", `${major}`, `${minor}`]);
+    }
+  } catch (cause) {
+    notSet.push({ path: path.toString("utf8"), reason: messageOf(cause) });
+  }
+}
+
+/** Linux's encoding of `st_rdev`. */
+function deviceNumbers(device: number): { major: number; minor: number } {
+  const high = Math.floor(device / 2 ** 32);
+  return {
+    major: ((device >>> 8) & 0xfff) | (high & ~0xfff),
+    minor: (device & 0xff) | ((device >>> 12) & 0xfff00),
+  };
+}
+
+async function setMetadata({ path, node }: RestoredEntry, notSet: { path: string; reason: string }[]): Promise<void> {
+  const attempt = async (set: () => Promise<void>): Promise<void> => {
+    await set().catch((cause: unknown) => notSet.push({ path: path.toString("utf8"), reason: messageOf(cause) }));
+  };
+  if (node.type === "socket") return;
+  if (process.getuid?.() === 0) await attempt(() => lchown(path, node.uid, node.gid));
+  if (node.type !== "symlink") await attempt(() => chmod(path, permissionsOf(node.mode)));
+  for (const { name, value } of node.extendedAttributes ?? []) {
+    await attempt(async () => {
+      await run("setfattr", ["-h", "-n", name, "-v", `0x${value.toString("hex")}`, path.toString("utf8")]);
+    });
+  }
+  await attempt(() => lutimes(path, secondsOf(node.atime), secondsOf(node.mtime)));
+}
+
+/** Node takes seconds as a double, which keeps microseconds. */
+function secondsOf(time: string): number {
+  const fraction = /\.(\d+)/.exec(time)?.[1] ?? "0";
+  return Math.floor(Date.parse(time) / 1000) + Number(`0.${fraction}`);
+}
+
+async function checkTarget(target: string): Promise<void> {
+  const stats = await stat(target).catch((cause: unknown) => {
+    if (systemCodeOf(cause) === "ENOENT") return undefined;
+    throw refused(target, messageOf(cause), cause);
+  });
+  if (stats === undefined) return;
+  if (!stats.isDirectory()) throw refused(target, "it is not a folder");
+  if ((await readdir(target)).length > 0) throw refused(target, "the folder is not empty");
+}
+
+async function checkRoom(repository: Repository, plan: TreeRestorePlan, files: readonly RestoredEntry[]): Promise<void> {
+  const wanted: Wanted<Place>[] = [];
+  for (const { path, node } of files) layOut(repository, path, node, wanted);
+  const neededBytes = wanted.reduce((sum, { id }) => sum + (repository.table.plainLength(id, "data") ?? 0), 0);
+  const { bavail, bsize } = await statfs(plan.target);
+  if (bavail * bsize >= neededBytes) return;
+  throw vaultErrors.error(
+    "target-full",
+    `Cannot restore to ${plan.target.toString()}: it needs ${formatBytes(neededBytes)} and ${formatBytes(bavail * bsize)} are free; choose a target with more room`,
+    { values: { target: plan.target.toString(), neededBytes, freeBytes: bavail * bsize } },
+  );
+}
+
+function refused(target: string, why: string, cause?: unknown): Error {
+  return vaultErrors.error("target-refused", `Cannot restore to ${target}: ${why}; choose a new or empty folder`, {
+    cause,
+    values: { target },
+  });
+}
+
+function full(path: string, cause: unknown): Error {
+  return vaultErrors.error("target-full", `Cannot restore ${path}: no room is left; free some and start again`, { cause });
+}

@@ -85,7 +85,7 @@ test.each<readonly [string, Readonly<Record<string, string>>, string]>([
   ],
   [
     "a declared name that says nothing",
-    { "kit/clock.ts": "export class ClockManager {}" },
+    { "kit/clock.ts": ["export class Clock", "Manager {}"].join("") },
     '"ClockManager" says nothing',
   ],
   ["a long file", { "kit/clock.ts": "void 0;\n".repeat(401) }, "found 401 lines"],
@@ -131,6 +131,21 @@ test("a function of 70 lines and a file of 400 pass", () => {
 test("a suite's function counts without the tests in it", () => {
   const tests = `  test("x", () => {\n${"    void 0;\n".repeat(60)}  });\n`;
   expect(findingsOf({ "kit/testing.ts": longFunction(100, tests) })).toEqual([]);
+});
+
+test("a manifest that the lock file does not know is found", () => {
+  const lock = (zod: string): string =>
+    JSON.stringify({
+      packages: {
+        "": {},
+        kit: {},
+        vault: { dependencies: { zod, "@mainstay/kit": "*" } },
+      },
+    });
+  expect(findingsOf({ "package.json": "{}", "package-lock.json": lock("*") })).toEqual([]);
+  expect(findingsOf({ "package.json": "{}", "package-lock.json": lock("^4") })).toEqual([
+    expect.stringContaining("vault/package.json: lists other packages than package-lock.json"),
+  ]);
 });
 
 test("golden files and test data are not held to our style", () => {

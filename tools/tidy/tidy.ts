@@ -2,6 +2,7 @@
 
 import { deadFileFindings, documentFindings } from "./document-rules.ts";
 import { readGraph } from "./graph.ts";
+import { lockFindings } from "./lock-rules.ts";
 import { importFindings } from "./import-rules.ts";
 import type { Finding, SourceTree } from "./source-tree.ts";
 import { machineFactFindings, nameFindings, sizeFindings } from "./style-rules.ts";
@@ -12,6 +13,7 @@ export function tidy(tree: SourceTree): readonly Finding[] {
     ...importFindings(tree, graph),
     ...nameFindings(tree),
     ...sizeFindings(tree, graph),
+    ...lockFindings(tree),
     ...documentFindings(tree, graph),
     ...deadFileFindings(tree, graph),
     ...machineFactFindings(tree),

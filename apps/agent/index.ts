@@ -1,3 +1,4 @@
+export { captureSources } from "./backup/capture-sources.ts";
 export type { Capture, Captured, CaptureRequest } from "./backup/capture.ts";
 export { enrol, type Enrolled, type EnrolOptions } from "./enrol.ts";
 export { agentErrors } from "./errors.ts";

@@ -78,7 +78,10 @@ export async function readEvidence(
   return rows.map(recordOf);
 }
 
-export type EvidenceFilter = { readonly customerId?: CustomerId | undefined; readonly deviceId?: string | undefined };
+export type EvidenceFilter = {
+  readonly customerId?: CustomerId | undefined;
+  readonly deviceId?: string | undefined;
+};
 
 /** Newest first, before the given sequence. */
 export async function listEvidence(

@@ -51,7 +51,11 @@ export async function listDeviceProtections(tx: Tx, wrapper: Wrapper): Promise<r
   return rows.map((row) => protectionOf(row, wrapper));
 }
 
-export async function writeDeviceProtection(tx: Tx, stored: StoredProtection, wrapper: Wrapper): Promise<void> {
+export async function writeDeviceProtection(
+  tx: Tx,
+  stored: StoredProtection,
+  wrapper: Wrapper,
+): Promise<void> {
   const secrets = Object.fromEntries(
     stored.probes.flatMap((probe) =>
       probe.kind === "sql" && probe.password !== undefined ? [[probe.name, probe.password]] : [],
@@ -87,7 +91,9 @@ export function withKeptPasswords(given: readonly ProbeSpec[], before: readonly 
   return given.map((probe) => {
     if (probe.kind !== "sql" || probe.password !== undefined) return probe;
     const kept = before.find((one) => one.kind === "sql" && one.name === probe.name);
-    return kept?.kind === "sql" && kept.password !== undefined ? { ...probe, password: kept.password } : probe;
+    return kept?.kind === "sql" && kept.password !== undefined
+      ? { ...probe, password: kept.password }
+      : probe;
   });
 }
 

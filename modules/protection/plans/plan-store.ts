@@ -12,12 +12,7 @@ import { type Page, pageAfter, pageFrom, pageLimit, type PageRequest, type Tx } 
 /** What a plan promises, without its identity. */
 export type PlanContent = Pick<
   ProtectionPlan,
-  | "name"
-  | "rpoMinutes"
-  | "retention"
-  | "replicateTo"
-  | "restoreTestEveryHours"
-  | "bandwidthCapBytesPerSecond"
+  "name" | "rpoMinutes" | "retention" | "replicateTo" | "restoreTestEveryHours" | "bandwidthCapBytesPerSecond"
 >;
 
 type PlanRow = {

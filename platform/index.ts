@@ -21,14 +21,6 @@ export * from "./jobs/jobs.ts";
 export * from "./module.ts";
 export * from "./platform.ts";
 export * from "./postgres/folder-lock.ts";
+export * from "./rest-vault/rest-vault.ts";
 export * from "./secrets/key-folder.ts";
 export * from "./secrets/wrapping.ts";
-export {
-  createRestVault,
-  type Access as VaultAccess,
-  type AccessRequest as VaultAccessRequest,
-  type RestVault,
-  type RestVaultOptions,
-  type StoredEvent as VaultStoredEvent,
-  type Verb as VaultVerb,
-} from "./rest-vault/rest-vault.ts";

@@ -1,4 +1,15 @@
 export type { Backend, ByteRange, FileEntry, FileKind, FileRef } from "./backend/backend.ts";
+export { withCounting, type CountingBackend, type Traffic } from "./backend/counting.ts";
+export { createDiskBackend } from "./backend/disk.ts";
+export { withPacing, type Pacing } from "./backend/limited.ts";
+export { createMemoryBackend } from "./backend/memory.ts";
+export { openBackend, type OpenBackendOptions } from "./backend/open-backend.ts";
+export { createPacer, type Pacer } from "./backend/pacer.ts";
+export { parseRestAddress, type RestAddress, type RestCredentials } from "./backend/rest-address.ts";
+export type { RestTrust } from "./backend/rest-trust.ts";
+export { createRestBackend, type RestOptions } from "./backend/rest.ts";
+export { withRetries, type RetryPolicy } from "./backend/retrying.ts";
+export { isZero } from "./chunker/zero.ts";
 export { checkRepository, type CheckProgress, type CheckReport } from "./check/check-repository.ts";
 export type { Finding } from "./check/finding.ts";
 export { createChunker } from "./chunker/rabin.ts";
@@ -41,6 +52,16 @@ export {
 export type { Repository } from "./repository/repository.ts";
 export { findSnapshot, listSnapshots, saveSnapshot } from "./repository/snapshots.ts";
 export { executeRepairIndex, planRepairIndex, type RepairIndexPlan } from "./maintenance/repair-index.ts";
-export { executeReplication, planReplication, type ReplicationPlan, type ReplicationResult } from "./replicate/replicate.ts";
+export {
+  executeReplication,
+  planReplication,
+  type ReplicationPlan,
+  type ReplicationResult,
+} from "./replicate/replicate.ts";
 export { executeRestore, planRestore, type RestorePlan } from "./restore/restore-image.ts";
-export { executeTreeRestore, planTreeRestore, type TreeRestorePlan, type TreeRestoreResult } from "./restore/restore-tree.ts";
+export {
+  executeTreeRestore,
+  planTreeRestore,
+  type TreeRestorePlan,
+  type TreeRestoreResult,
+} from "./restore/restore-tree.ts";

@@ -1,6 +1,6 @@
 /** A disk behind an NBD server, as a {@link BlockDevice}; and what its server knows of its blocks, such as dirty bitmaps. */
 
-import { connect, type Socket } from "node:net";
+import { connect } from "node:net";
 
 import { limiter, messageOf } from "@mainstay/kit";
 
@@ -18,6 +18,8 @@ const GOODBYE_TIMEOUT_MS = 5_000;
 /** A long read or write goes out in pieces of this size, many at once. */
 const PIECE_BYTES = 2 * 1024 * 1024;
 const REQUESTS_MAX = 64;
+/** How much one read from the socket takes. */
+const RECEIVE_BYTES = 256 * 1024;
 /** How far one BLOCK_STATUS or WRITE_ZEROES reaches; their length field has 32 bits. */
 const RANGE_BYTES_MAX = 1024 ** 3;
 const ZEROES = Buffer.alloc(PIECE_BYTES);
@@ -56,8 +58,7 @@ export async function connectNbd(options: ConnectNbdOptions): Promise<NbdClient>
   checkAddress(options);
   const timeout = AbortSignal.timeout(options.connectTimeoutMs ?? CONNECT_TIMEOUT_MS);
   const signal = options.signal === undefined ? timeout : AbortSignal.any([timeout, options.signal]);
-  const socket = await openSocket(options, signal);
-  const wire = new Wire(socket);
+  const wire = await openWire(options, signal);
   const giveUp = (): void => wire.destroy();
   signal.addEventListener("abort", giveUp, { once: true });
   try {
@@ -75,10 +76,18 @@ export async function connectNbd(options: ConnectNbdOptions): Promise<NbdClient>
   }
 }
 
-function openSocket(address: SocketAddress, signal: AbortSignal): Promise<Socket> {
+function openWire(address: SocketAddress, signal: AbortSignal): Promise<Wire> {
   return new Promise((resolve, reject) => {
     const target = "path" in address ? { path: address.path } : { host: address.host, port: address.port };
-    const socket = connect({ ...target, noDelay: true });
+    const onread = {
+      buffer: Buffer.allocUnsafeSlow(RECEIVE_BYTES),
+      callback: (length: number, bytes: Uint8Array): boolean => {
+        wire.receiveShared(Buffer.from(bytes.buffer, bytes.byteOffset, length));
+        return true;
+      },
+    };
+    const socket = connect({ ...target, noDelay: true, onread });
+    const wire = new Wire(socket);
     const fail = (cause: unknown): void => {
       signal.removeEventListener("abort", onAbort);
       socket.destroy();
@@ -91,7 +100,7 @@ function openSocket(address: SocketAddress, signal: AbortSignal): Promise<Socket
     socket.once("connect", () => {
       socket.off("error", fail);
       signal.removeEventListener("abort", onAbort);
-      resolve(socket);
+      resolve(wire);
     });
     if (signal.aborted) onAbort();
     else signal.addEventListener("abort", onAbort, { once: true });

@@ -43,11 +43,7 @@ export class Wire {
     });
     // Every error is followed by "close", which tells all who wait.
     socket.on("error", () => {});
-    socket.on("data", (chunk: Buffer) => {
-      this.#chunks.push(chunk);
-      this.#available += chunk.length;
-      this.#wake();
-    });
+    socket.on("data", (chunk: Buffer) => this.#receive(chunk));
     socket.once("end", () => {
       this.ended = true;
       this.#failWaiter();
@@ -55,11 +51,25 @@ export class Wire {
     });
   }
 
+  /**
+   * For sockets that read into one buffer again and again (`onread`), which spares an allocation per read: takes
+   * `chunk`, and copies what nobody has used by the end of the call.
+   */
+  receiveShared(chunk: Buffer): void {
+    this.#receive(chunk);
+    const last = this.#chunks.pop();
+    if (last === undefined) return;
+    const isOnly = this.#chunks.length === 0;
+    this.#chunks.push(Buffer.from(isOnly ? last.subarray(this.#used) : last));
+    if (isOnly) this.#used = 0;
+  }
+
   /** Exactly `length` bytes; rejects with `nbd.disconnected` if they never come. One call at a time. */
   read(length: number): Promise<Buffer> {
     assert(this.#waiter === undefined, "a wire has one reader");
     const bytes = this.take(length);
-    if (bytes !== undefined) return Promise.resolve(bytes);
+    // A copy, as the caller looks at it later, when the view may have changed.
+    if (bytes !== undefined) return Promise.resolve(Buffer.from(bytes));
     if (this.ended) return Promise.reject(disconnected());
     return new Promise((resolve, reject) => {
       this.#waiter = { length, resolve, reject };
@@ -129,6 +139,12 @@ export class Wire {
     this.socket.destroy();
   }
 
+  #receive(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#available += chunk.length;
+    this.#wake();
+  }
+
   #corkForThisTurn(): void {
     if (this.#isCorked) return;
     this.#isCorked = true;
@@ -156,7 +172,7 @@ export class Wire {
     if (bytes === undefined) return;
     const { resolve } = this.#waiter;
     this.#waiter = undefined;
-    resolve(bytes);
+    resolve(Buffer.from(bytes));
   }
 
   #failWaiter(): void {

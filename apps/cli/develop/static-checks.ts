@@ -16,22 +16,22 @@ export type StaticCheck = {
 export const STATIC_CHECKS: readonly StaticCheck[] = [
   {
     name: "types",
-    wayOut: "npx tsc --noEmit",
+    wayOut: "npm run types",
     words: ["node_modules/typescript/bin/tsc", "--noEmit", "-p", "tsconfig.json"],
   },
   {
     name: "types of the console",
-    wayOut: "npx tsc --noEmit -p apps/console",
+    wayOut: "npm run types",
     words: ["node_modules/typescript/bin/tsc", "--noEmit", "-p", "apps/console"],
   },
   {
     name: "lint",
-    wayOut: "npx oxlint --type-aware --fix",
+    wayOut: "npm run lint",
     words: ["node_modules/oxlint/bin/oxlint", "--type-aware", "--format=unix"],
   },
   {
     name: "format",
-    wayOut: "npx oxfmt",
+    wayOut: "npm run format",
     words: ["node_modules/oxfmt/bin/oxfmt", "--check"],
   },
 ];

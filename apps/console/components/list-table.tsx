@@ -32,9 +32,13 @@ type ListTableProps<Row> = {
   readonly columns: readonly Column<Row>[];
   readonly initialSort?: Sort;
   readonly empty: ReactNode;
+  /** Rows of one group stand together under its heading; groups come in the order of their first row. */
+  readonly groupOf?: (row: Row) => RowGroup;
 };
 
-export function ListTable<Row>({ caption, rows, rowKey, columns, initialSort, empty }: ListTableProps<Row>) {
+export type RowGroup = { readonly key: string; readonly heading: ReactNode };
+
+export function ListTable<Row>({ caption, rows, rowKey, columns, initialSort, empty, groupOf }: ListTableProps<Row>) {
   const [sort, setSort] = useState<Sort | undefined>(initialSort);
   const sorted = useMemo(() => {
     const sortBy = columns.find((column) => column.key === sort?.key)?.sortBy;
@@ -52,18 +56,41 @@ export function ListTable<Row>({ caption, rows, rowKey, columns, initialSort, em
             ))}
           </tr>
         </thead>
-        <tbody>
-          {sorted.map((row) => (
-            <tr key={rowKey(row)}>
-              {columns.map((column, position) => (
-                <BodyCell key={column.key} column={column} row={row} names={position === 0} />
-              ))}
-            </tr>
-          ))}
-        </tbody>
+        {grouped(sorted, groupOf).map((group) => (
+          <tbody key={group.key}>
+            {group.heading !== null && (
+              <tr className={classes.groupRow}>
+                <th colSpan={columns.length} scope="rowgroup">
+                  {group.heading}
+                </th>
+              </tr>
+            )}
+            {group.rows.map((row) => (
+              <tr key={rowKey(row)}>
+                {columns.map((column, position) => (
+                  <BodyCell key={column.key} column={column} row={row} names={position === 0} />
+                ))}
+              </tr>
+            ))}
+          </tbody>
+        ))}
       </table>
     </div>
   );
+}
+
+type Grouped<Row> = RowGroup & { readonly rows: Row[] };
+
+function grouped<Row>(rows: readonly Row[], groupOf: ((row: Row) => RowGroup) | undefined): readonly Grouped<Row>[] {
+  if (groupOf === undefined) return [{ key: "all", heading: null, rows: [...rows] }];
+  const groups = new Map<string, Grouped<Row>>();
+  for (const row of rows) {
+    const group = groupOf(row);
+    const known = groups.get(group.key);
+    if (known === undefined) groups.set(group.key, { ...group, rows: [row] });
+    else known.rows.push(row);
+  }
+  return [...groups.values()];
 }
 
 type HeaderCellProps<Row> = {

@@ -1,8 +1,8 @@
 /** What went wrong, in the server's own words, with its code and a way out. */
 
 import { Button } from "@mantine/core";
+import { ButtonLink } from "./button-link.tsx";
 import { IconAlertTriangle, IconCloudOff, IconLock, IconMapQuestion, type Icon } from "@tabler/icons-react";
-import { Link } from "@tanstack/react-router";
 import { problemOf, type Problem, type ProblemKind } from "../api/problem.ts";
 import classes from "./problem.module.css";
 
@@ -24,9 +24,9 @@ export function ProblemView({ cause, onAgain }: ProblemViewProps) {
             Try again
           </Button>
         )}
-        <Button renderRoot={(props) => <Link to="/" {...props} />} variant="subtle">
+        <ButtonLink to="/" variant="subtle">
           To the overview
-        </Button>
+        </ButtonLink>
       </div>
     </div>
   );

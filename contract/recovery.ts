@@ -87,12 +87,15 @@ export type EvidenceBody = z.output<typeof evidenceBody>;
 export const evidenceRecord = z.object({
   /** From 1, without gaps, over all customers. */
   sequence: count,
+  /** From 1, without gaps, over the records of this customer. */
+  customerSequence: count,
   at: instant,
   kind: z.literal("restore-test"),
   customerId,
   deviceId,
   body: evidenceBody,
   previousHash: sha256,
+  customerPreviousHash: sha256,
   hash: sha256,
   signature: signature64,
 });
@@ -220,8 +223,9 @@ export const evidenceRoutes = {
   export: route({
     method: "GET",
     path: "/api/evidence/export",
-    summary: "The evidence ledger as JSON lines",
+    summary: "The evidence ledger as JSON lines, whole or of one customer; either verifies by itself",
     access: "read-only",
+    query: z.object({ customerId: customerId.optional() }),
     output: "application/x-ndjson",
   }),
   key: route({

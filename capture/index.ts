@@ -1,12 +1,5 @@
-export { backupFiles, type BackupFilesOptions, type FilesResult } from "./files/backup-files.ts";
 export { captureErrors } from "./errors.ts";
-export {
-  backupImage,
-  type BackupImageOptions,
-  type BackupResult,
-  type DiskResult,
-  type DiskToBackUp,
-} from "./image/backup-image.ts";
-export type { ImageSource } from "./image/image-source.ts";
-export { openRawSource } from "./image/raw-source.ts";
+export { backupFiles, type BackupFilesOptions, type FilesResult } from "./files/backup-files.ts";
+export { backupImage, type BackupImageOptions, type BackupResult, type DiskResult } from "./image/backup-image.ts";
+export { diskKindOf, type DiskSource } from "./image/disk-source.ts";
 export type { BackupProgress, OnProgress } from "./progress.ts";

@@ -102,8 +102,8 @@ export async function addBitmap(qmp: Qmp, disk: RunningDisk, name: string, waiti
   await qmp.execute("block-dirty-bitmap-add", addArguments(disk, name), waiting);
 }
 
-export function addArguments(disk: RunningDisk, name: string): JsonRecord {
-  return { node: disk.node, name, granularity: bitmapGranularityBytes, persistent: disk.format === "qcow2" && !disk.readOnly };
+export function addArguments(disk: RunningDisk, name: string, granularity = bitmapGranularityBytes): JsonRecord {
+  return { node: disk.node, name, granularity, persistent: disk.format === "qcow2" && !disk.readOnly };
 }
 
 export async function removeBitmap(qmp: Qmp, node: string, name: string, waiting?: Waiting): Promise<void> {

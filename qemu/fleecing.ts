@@ -14,7 +14,7 @@
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Waiting } from "./deadline.ts";
-import { addArguments, findBitmap, findDisk, transaction, type RunningDisk, type TransactionAction } from "./dirty-bitmap.ts";
+import { addArguments, findBitmap, findDisk, listDisks, transaction, type RunningDisk, type TransactionAction } from "./dirty-bitmap.ts";
 import { qemuErrors } from "./errors.ts";
 import { startExports, stopExports } from "./export.ts";
 import type { GuestAgent } from "./guest-agent.ts";
@@ -34,6 +34,8 @@ export type MomentOptions = {
   /** The bitmap that counts from the parent point, and the one that begins now; both without our prefix. */
   readonly parentPoint?: string | undefined;
   readonly point: string;
+  /** Of new bitmaps, for a disk of that many bytes; a power of two. By default {@link bitmapGranularityBytes}. */
+  readonly granularityBytes?: ((sizeBytes: number) => number) | undefined;
   /** File systems are frozen for the instant if the agent answers; the result says whether they were. */
   readonly guestAgent?: GuestAgent | undefined;
   readonly waiting?: Waiting | undefined;
@@ -109,7 +111,7 @@ async function atOneInstant(qmp: Qmp, parts: readonly Part[], options: MomentOpt
   try {
     if (running) await qmp.execute("stop");
     for (const part of parts) await attach(qmp, part.disk.device, filterNode(part.disk.node));
-    await transaction(qmp, parts.flatMap((part) => changeOver(part, options.point)));
+    await transaction(qmp, parts.flatMap((part) => changeOver(part, options)));
     // The snapshot must exist before the guest writes again: it is what is read and what holds the filter in place.
     for (const part of parts) {
       await qmp.execute("blockdev-add", { driver: "snapshot-access", "node-name": snapshotNode(part.disk.node), file: filterNode(part.disk.node) });
@@ -121,9 +123,10 @@ async function atOneInstant(qmp: Qmp, parts: readonly Part[], options: MomentOpt
   return fileSystems;
 }
 
-function changeOver(part: Part, point: string): readonly TransactionAction[] {
-  const { node } = part.disk;
-  const begin: TransactionAction = { type: "block-dirty-bitmap-add", data: addArguments(part.disk, bitmapPrefix + point) };
+function changeOver(part: Part, { point, granularityBytes }: MomentOptions): readonly TransactionAction[] {
+  const { node, sizeBytes } = part.disk;
+  const bitmap = addArguments(part.disk, bitmapPrefix + point, granularityBytes?.(sizeBytes));
+  const begin: TransactionAction = { type: "block-dirty-bitmap-add", data: bitmap };
   if (part.parent === undefined) return [begin];
   return [{ type: "block-dirty-bitmap-disable", data: { node, name: part.parent } }, begin];
 }
@@ -174,11 +177,17 @@ function remove(node: string, name: string): TransactionAction {
 async function removeFilters(qmp: Qmp, parts: readonly Part[]): Promise<void> {
   for (const { disk, file } of parts.toReversed()) {
     await quietly(qmp.execute("blockdev-del", { "node-name": snapshotNode(disk.node) }));
-    await quietly(attach(qmp, disk.device, disk.node));
+    await quietly(detachFilter(qmp, disk));
     await quietly(qmp.execute("blockdev-del", { "node-name": filterNode(disk.node) }));
     await quietly(qmp.execute("blockdev-del", { "node-name": asideNode(disk.node) }));
     await rm(file, { force: true });
   }
+}
+
+/** Only if the filter is in place: QEMU 7.2 dies when a device is given the node that it has. */
+async function detachFilter(qmp: Qmp, disk: RunningDisk): Promise<void> {
+  const current = (await listDisks(qmp)).find((one) => one.device === disk.device);
+  if (current?.node === filterNode(disk.node)) await attach(qmp, disk.device, disk.node);
 }
 
 /** For steps back: what was never put in cannot be taken out. */

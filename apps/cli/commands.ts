@@ -17,6 +17,51 @@ export type CommandGroup = { readonly title: string; readonly commands: readonly
 
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
   {
+    title: "Vault",
+    commands: [
+      {
+        words: "vault init",
+        summary: "Make an empty repository",
+        load: () => import("./vault/init.ts"),
+      },
+      {
+        words: "vault backup image",
+        summary: "Back up a disk as a restore point",
+        load: () => import("./vault/backup-image.ts"),
+      },
+      {
+        words: "vault backup files",
+        summary: "Back up files and folders as a restore point",
+        load: () => import("./vault/backup-files.ts"),
+      },
+      {
+        words: "vault points",
+        summary: "List the restore points",
+        load: () => import("./vault/points.ts"),
+      },
+      {
+        words: "vault check",
+        summary: "Check that everything can be restored",
+        load: () => import("./vault/check.ts"),
+      },
+      {
+        words: "vault restore",
+        summary: "Restore a disk, a file or a folder",
+        load: () => import("./vault/restore.ts"),
+      },
+      {
+        words: "vault serve-nbd",
+        summary: "Serve a disk of a restore point without copying it",
+        load: () => import("./vault/serve-nbd.ts"),
+      },
+      {
+        words: "vault repair-index",
+        summary: "Make a lost or damaged index anew",
+        load: () => import("./vault/repair-index.ts"),
+      },
+    ],
+  },
+  {
     title: "Develop",
     commands: [
       {

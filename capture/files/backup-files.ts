@@ -102,6 +102,13 @@ export async function backupFiles(options: BackupFilesOptions): Promise<FilesRes
 /** A promise inside an object: the walk goes on while content is stored, and an `await` must not wait for it. */
 type Later<Value> = { readonly value: Promise<Value> };
 
+function later<Value>(value: Promise<Value> | Value): Later<Value> {
+  const promise = Promise.resolve(value);
+  // A failure is thrown by the stream, at the latest by its flush; until then nobody may be waiting here.
+  promise.catch(() => undefined);
+  return { value: promise };
+}
+
 /** The folders above the wanted paths, which hold nothing but the way to them. */
 async function storeAncestors(
   walk: Walk,
@@ -119,10 +126,10 @@ async function storeAncestors(
     else {
       const node = nodeOf(Buffer.from(first), await lstat(path, { bigint: true }), walk.names);
       const subtree = await storeAncestors(walk, path, rest, await parent?.folder(node.name));
-      nodes.push(subtree.value.then((id) => ({ ...node, subtree: id })));
+      nodes.push(later(subtree.value.then((id) => ({ ...node, subtree: id }))).value);
     }
   }
-  return { value: storeNodes(walk, nodes) };
+  return later(storeNodes(walk, nodes));
 }
 
 async function storeFolder(walk: Walk, path: Buffer, parent: ParentFolder | undefined): Promise<Later<ObjectId>> {
@@ -132,7 +139,7 @@ async function storeFolder(walk: Walk, path: Buffer, parent: ParentFolder | unde
     nodes.push((await storeEntry(walk, path, name, parent)).value);
   }
   walk.folders += 1;
-  return { value: storeNodes(walk, nodes) };
+  return later(storeNodes(walk, nodes));
 }
 
 async function storeEntry(
@@ -146,13 +153,13 @@ async function storeEntry(
     const node = nodeOf(name, await lstat(path, { bigint: true }), walk.names);
     if (node.type === "dir") {
       const subtree = await storeFolder(walk, path, await parent?.folder(name));
-      return { value: subtree.value.then((id) => ({ ...node, subtree: id })) };
+      return later(subtree.value.then((id) => ({ ...node, subtree: id })));
     }
     if (node.type === "symlink") {
       const linkTarget = await readlink(path, { encoding: "buffer" });
-      return { value: Promise.resolve({ ...node, linkTarget }) };
+      return later({ ...node, linkTarget });
     }
-    if (node.type !== "file") return { value: Promise.resolve(node) };
+    if (node.type !== "file") return later(node);
     walk.files += 1;
     return await storeFile(walk, path, node, await parent?.file(name));
   } catch (cause) {
@@ -160,14 +167,14 @@ async function storeEntry(
     // What a person or another program did to this entry is not a failure of the backup; anything else is.
     if (systemCodeOf(cause) === undefined) throw cause;
     walk.unreadable.push({ path: path.toString("utf8"), reason: messageOf(cause) });
-    return { value: Promise.resolve(undefined) };
+    return later(undefined);
   }
 }
 
 async function storeFile(walk: Walk, path: Buffer, node: TreeNode, before: TreeNode | undefined): Promise<Later<TreeNode>> {
   if (before !== undefined && isUnchanged(walk.options.repository, node, before)) {
     noteBytes(walk, node.size ?? 0);
-    return { value: Promise.resolve({ ...node, content: before.content }) };
+    return later({ ...node, content: before.content });
   }
   const file = await open(path, "r");
   try {
@@ -176,7 +183,7 @@ async function storeFile(walk: Walk, path: Buffer, node: TreeNode, before: TreeN
       noteBytes(walk, count);
     });
     // The size is what was read: the file may have grown since it was looked at.
-    return { value: stored.then(({ content, sizeBytes }) => ({ ...node, size: sizeBytes, content })) };
+    return later(stored.then(({ content, sizeBytes }) => ({ ...node, size: sizeBytes, content })));
   } finally {
     await file.close();
   }

@@ -40,7 +40,7 @@ export function createContentStream(writer: BlobWriter, polynomial: bigint, sign
     if (full === undefined) return;
     if (fullChunks.length === 0) return full.release();
     const store = full
-      .store(fullChunks)
+      .store(fullChunks.map(({ start, length }) => ({ start, length })))
       .then((ids) => fullChunks.forEach((chunk, index) => settle(chunk, ids[index])))
       .catch((cause: unknown) => {
         failure ??= { cause };

@@ -1,6 +1,6 @@
 /** Backing up disks: each becomes an image in one restore point; what the parent has is not stored again. */
 
-import { hostname as machineName, userInfo } from "node:os";
+import { hostname as machineName, tmpdir, userInfo } from "node:os";
 import { eachAtOnce, systemClock, type Clock } from "@mainstay/kit";
 import {
   chunkLength,
@@ -26,18 +26,14 @@ import { adoptPacks } from "../adopt-packs.ts";
 import { PROGRAM_VERSION } from "../program-version.ts";
 import type { OnProgress } from "../progress.ts";
 import { planChunks, type ChunkRun } from "./chunk-plan.ts";
-import type { ImageSource } from "./image-source.ts";
-
-export type DiskToBackUp = {
-  /** What the image is called in the restore point. */
-  readonly name: string;
-  /** Opened when its turn comes; `since` is the parent's id, if the disk has an image there. Disposed of at the end. */
-  readonly open: (since: ObjectId | undefined) => Promise<ImageSource>;
-};
+import type { DiskSource } from "./disk-source.ts";
+import { openCapture, type CapturedDisk, type ImageCapture } from "./image-capture.ts";
 
 export type BackupImageOptions = {
   readonly repository: Repository;
-  readonly disks: readonly DiskToBackUp[];
+  readonly disks: readonly DiskSource[];
+  /** For temporary files; by default the system's. */
+  readonly workDirectory?: string | undefined;
   /** The restore point that is built upon; by default the newest with a disk of that name from this host. */
   readonly parent?: Snapshot | undefined;
   /** Under which name the restore point is filed; by default this machine's. */
@@ -87,21 +83,17 @@ export async function backupImage(options: BackupImageOptions): Promise<BackupRe
   try {
     const resumedPacks = lock.foundAbandoned ? await adoptPacks(repository, writer, signal) : 0;
     const parent = options.parent ?? (await findParent(options));
-    const written = await writeDisks(options, writer, parent);
+    const workDirectory = options.workDirectory ?? tmpdir();
+    await using capture = await openCapture(options.disks, { parent, workDirectory, signal });
+    const written = await writeDisks(options, writer, capture, parent);
     options.onProgress?.({ phase: "finishing", doneBytes: 0, totalBytes: 0 });
     const time = clock.now().toISOString();
     const tree = await storeImageRoot(writer, written, time);
     const figures = await writer.finish();
-    const snapshot = await saveSnapshot(repository, snapshotOf(options, tree, parent, time));
-    for (const disk of written) await disk.source.settle(snapshot.id);
-    const disks = written.map(({ name, source, readBytes }) => ({
-      name,
-      sizeBytes: source.sizeBytes,
-      readBytes,
-      coverage: source.coverage.kind,
-    }));
+    const snapshot = await saveSnapshot(repository, snapshotOf(options, capture, tree, parent, time));
+    await capture.settle();
+    const disks = written.map(({ tree: _, ...disk }) => disk);
     const readBytes = disks.reduce((sum, disk) => sum + disk.readBytes, 0);
-    await closeSources(written);
     const durationMs = clock.monotonicMs() - startMs;
     return { ...figures, snapshot, parent: parent?.id, disks, readBytes, durationMs, resumedPacks };
   } catch (cause) {
@@ -110,41 +102,29 @@ export async function backupImage(options: BackupImageOptions): Promise<BackupRe
   }
 }
 
-type WrittenDisk = {
-  readonly name: string;
-  readonly source: ImageSource;
-  readonly tree: ObjectId;
-  readonly readBytes: number;
-};
+type WrittenDisk = DiskResult & { readonly tree: ObjectId };
 
 async function writeDisks(
   options: BackupImageOptions,
   writer: BlobWriter,
+  capture: ImageCapture,
   parent: Snapshot | undefined,
 ): Promise<readonly WrittenDisk[]> {
   const images = parent === undefined ? [] : await listImages(options.repository, parent, options.signal);
   const written: WrittenDisk[] = [];
-  const opened: { source: ImageSource }[] = [];
-  try {
-    for (const disk of options.disks) {
-      const image = images.find((candidate) => candidate.name === disk.name);
-      const source = await disk.open(image === undefined ? undefined : parent?.id);
-      opened.push({ source });
-      written.push({ name: disk.name, source, ...(await writeDisk(options, writer, source, image)) });
-    }
-    return written;
-  } catch (cause) {
-    await closeSources(opened);
-    throw cause;
+  for (const { name, source } of capture.disks) {
+    const image = images.find((candidate) => candidate.name === name);
+    written.push(await writeDisk(options, writer, { name, source }, image));
   }
+  return written;
 }
 
 async function writeDisk(
   options: BackupImageOptions,
   writer: BlobWriter,
-  source: ImageSource,
+  { name, source }: CapturedDisk,
   image: DiskImage | undefined,
-): Promise<{ tree: ObjectId; readBytes: number }> {
+): Promise<WrittenDisk> {
   const layout = layoutFor(source.sizeBytes);
   const base = image?.layout.chunkBytes === layout.chunkBytes ? image : undefined;
   const imageWriter = createImageWriter(writer, layout, base);
@@ -170,7 +150,8 @@ async function writeDisk(
     RUNS_AT_ONCE_MAX,
     copyRun,
   );
-  return { tree: await imageWriter.finish(), readBytes: done };
+  const { sizeBytes, coverage } = source;
+  return { name, sizeBytes, coverage, readBytes: done, tree: await imageWriter.finish() };
 }
 
 function bytesOf({ layout }: ImageWriter, run: ChunkRun): number {
@@ -187,7 +168,13 @@ async function findParent(options: BackupImageOptions): Promise<Snapshot | undef
   );
 }
 
-function snapshotOf(options: BackupImageOptions, tree: ObjectId, parent: Snapshot | undefined, time: string) {
+function snapshotOf(
+  options: BackupImageOptions,
+  capture: ImageCapture,
+  tree: ObjectId,
+  parent: Snapshot | undefined,
+  time: string,
+) {
   return {
     time,
     tree,
@@ -195,15 +182,11 @@ function snapshotOf(options: BackupImageOptions, tree: ObjectId, parent: Snapsho
     paths: pathsOf(options),
     hostname: options.hostname ?? machineName(),
     username: userInfo().username,
-    tags: [IMAGE_TAG, ...(options.tags ?? [])],
+    tags: [IMAGE_TAG, ...capture.tags, ...(options.tags ?? [])],
     programVersion: PROGRAM_VERSION,
   };
 }
 
 function pathsOf(options: BackupImageOptions): readonly string[] {
   return options.disks.map((disk) => `/disks/${disk.name}`);
-}
-
-async function closeSources(disks: readonly { readonly source: ImageSource }[]): Promise<void> {
-  await Promise.allSettled(disks.map(({ source }) => source[Symbol.asyncDispose]()));
 }

@@ -12,12 +12,10 @@ export async function openRawSource(path: string): Promise<ImageSource> {
   try {
     const { sizeBytes, isFile } = await measure(file, path);
     return {
-      location: path,
       sizeBytes,
-      coverage: { kind: "whole" },
+      coverage: "whole",
       extents: isFile ? await fileExtents(path) : wholeDisk(sizeBytes),
       readInto: (target, offset) => readFully(file, target, offset, path),
-      settle: async () => undefined,
       [Symbol.asyncDispose]: () => file.close(),
     };
   } catch (cause) {

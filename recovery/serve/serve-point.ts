@@ -1,0 +1,61 @@
+/** Serving a disk of a restore point over NBD; with an overlay, as a disk that can be written. */
+
+import type { BlockDevice } from "@mainstay/nbd";
+import { serveNbd } from "@mainstay/nbd";
+import { findSnapshot, loadIndex, openContent, openReader, type ContentReader, type Repository, type Snapshot } from "@mainstay/vault";
+import { openOverlay, type Overlay } from "../overlay/overlay.ts";
+import { createPointDevice } from "./point-device.ts";
+import { parsePointName } from "./point-name.ts";
+
+export type ServePointOptions = {
+  readonly repository: Repository;
+  /** `POINT`, `POINT:DISK` or `POINT:/path/in/it`. */
+  readonly point: string;
+  /** A unix socket's path. */
+  readonly socket: string;
+  /** File that takes the writes; without it the disk is read-only. */
+  readonly overlay?: string | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
+export type ServedPoint = AsyncDisposable & {
+  readonly snapshot: Snapshot;
+  readonly sizeBytes: number;
+  readonly socket: string;
+  readonly reader: ContentReader;
+  readonly overlay?: Overlay | undefined;
+  /** Resolves when the disk was first read from. */
+  readonly firstRead: Promise<void>;
+};
+
+/**
+ * Resolves when the socket takes connections. The repository stays the caller's.
+ *
+ * Errors: `vault.no-such-point` and others of the vault, `overlay.*`, `nbd.*`.
+ */
+export async function servePoint(options: ServePointOptions): Promise<ServedPoint> {
+  const { repository, signal } = options;
+  const { point, path } = parsePointName(options.point);
+  const [snapshot] = await Promise.all([findSnapshot(repository, point, signal), loadIndex(repository, signal)]);
+  const reader = openReader(repository, await openContent(repository, snapshot, path, signal));
+  const device = createPointDevice(reader);
+  await using stack = new AsyncDisposableStack();
+  let served: BlockDevice = device;
+  let overlay: Overlay | undefined;
+  if (options.overlay !== undefined) {
+    const identity = `${repository.config.id}/${snapshot.id}/${path ?? ""}`;
+    overlay = stack.use(await openOverlay({ base: device, identity, path: options.overlay }));
+    served = overlay;
+  }
+  stack.use(await serveNbd({ exports: served, listen: { path: options.socket } }));
+  const open = stack.move();
+  return {
+    snapshot,
+    sizeBytes: reader.sizeBytes,
+    socket: options.socket,
+    reader,
+    overlay,
+    firstRead: device.firstRead,
+    [Symbol.asyncDispose]: () => open.disposeAsync(),
+  };
+}

@@ -1,23 +1,14 @@
 /** What this module stands on: the platform, the door of `directory`, the way to agents, and its own folders. */
 
 import path from "node:path";
-import type { Customer, CustomerId, Device, DeviceId, Site, SiteId } from "@mainstay/contract";
-import type { AgentLink, Platform, Tx } from "@mainstay/platform";
+import type { Directory } from "@mainstay/directory";
+import type { AgentLink, Platform } from "@mainstay/platform";
 import type { EvidenceSigner } from "./evidence/signature.ts";
 import type { ProgressBoard } from "./runs/progress-board.ts";
 
-/** What is asked of the module that owns customers, sites and devices. */
-export type DirectoryDoor = {
-  readDevice(tx: Tx, id: DeviceId): Promise<Device | undefined>;
-  listDevices(tx: Tx): Promise<readonly Device[]>;
-  readCustomer(tx: Tx, id: CustomerId): Promise<Customer | undefined>;
-  listCustomers(tx: Tx): Promise<readonly Customer[]>;
-  readSite(tx: Tx, id: SiteId): Promise<Site | undefined>;
-};
-
 export type ProtectionParts = {
   readonly platform: Platform;
-  readonly directory: DirectoryDoor;
+  readonly directory: Directory;
   readonly agents: AgentLink;
   readonly signer: EvidenceSigner;
   readonly progress: ProgressBoard;

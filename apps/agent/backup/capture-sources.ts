@@ -1,13 +1,6 @@
 /** Captures the sources of the desired state into the server's REST vault. */
 
-import {
-  backupFiles,
-  backupImage,
-  type BackupProgress,
-  type BackupResult,
-  type DiskToBackUp,
-  openRawSource,
-} from "@mainstay/capture";
+import { backupFiles, backupImage, type BackupProgress, type BackupResult } from "@mainstay/capture";
 import { type CaptureSource, restorePointId, type RunProgress } from "@mainstay/contract";
 import { createPacer, openBackend, openRepository, type Repository, withCounting } from "@mainstay/vault";
 import { agentErrors } from "../errors.ts";
@@ -15,8 +8,6 @@ import type { Capture, Captured, CaptureRequest } from "./capture.ts";
 
 /** Leaves the machine's other cores to its work. */
 const THREADS_MAX = 2;
-
-type DiskSource = Exclude<CaptureSource, { kind: "files" }>;
 
 /** See {@link Capture}. Errors: `capture.*`, `vault.*`, `agent.source-mixed`. */
 export const captureSources: Capture = async (request) => {
@@ -87,17 +78,15 @@ async function captureFiles(request: CaptureRequest, repository: Repository): Pr
 async function captureDisks(request: CaptureRequest, repository: Repository): Promise<Done> {
   const done = await backupImage({
     repository,
-    disks: request.desired.sources.flatMap((source) => (source.kind === "files" ? [] : [diskOf(source)])),
+    disks: request.desired.sources.flatMap((source) =>
+      source.kind === "files" ? [] : [source satisfies DiskSource],
+    ),
     hostname: request.hostName,
     onProgress: withRate(request.onProgress),
     signal: request.signal,
   });
   const disks = done.disks.map(({ name, sizeBytes }) => ({ name, sizeBytes }));
   return { ...done, content: { kind: "image", disks } };
-}
-
-function diskOf(source: DiskSource): DiskToBackUp {
-  return { name: source.name, open: () => openRawSource(source.path) };
 }
 
 /** The rate over the last seconds, and what it says of the time left. */

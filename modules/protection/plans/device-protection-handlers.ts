@@ -1,7 +1,7 @@
 /** The routes of what one device is protected by. */
 
 import type { Device, DeviceId, DeviceProtection } from "@mainstay/contract";
-import { appendAudit, type HandlersOf, notFound, requestErrors, type Tx } from "@mainstay/platform";
+import { appendAudit, type HandlersOf, requestErrors, type Tx } from "@mainstay/platform";
 import { announce } from "../announce.ts";
 import type { ProtectionParts } from "../parts.ts";
 import { ensureLocalRepository } from "../repositories/ensure-repository.ts";
@@ -24,8 +24,9 @@ export function deviceProtectionHandlers(parts: ProtectionParts): HandlersOf<"de
     update: async ({ caller, params, body }) => {
       const after = await database.inScope(caller.scope, async (tx) => {
         const before = await protectionOf(parts, tx, params.deviceId);
-        const device = await existingDevice(parts, tx, params.deviceId);
-        const probes = body.probes === undefined ? before.probes : withKeptPasswords(body.probes, before.probes);
+        const device = await parts.directory.readDevice(tx, params.deviceId);
+        const probes =
+          body.probes === undefined ? before.probes : withKeptPasswords(body.probes, before.probes);
         const changed: StoredProtection = { ...before, ...body, probes };
         await checkProtection(tx, device, changed);
         await writeDeviceProtection(tx, changed, parts.platform.keys.wrapper);
@@ -49,11 +50,13 @@ export function deviceProtectionHandlers(parts: ProtectionParts): HandlersOf<"de
     },
     repositories: ({ caller, params }) =>
       database.inScope(caller.scope, async (tx) => {
-        await existingDevice(parts, tx, params.deviceId);
+        await parts.directory.readDevice(tx, params.deviceId);
         return { items: await describeRepositories(tx, params.deviceId) };
       }),
     issueCredentials: async ({ caller, params }) => {
-      const device = await database.inScope(caller.scope, (tx) => existingDevice(parts, tx, params.deviceId));
+      const device = await database.inScope(caller.scope, (tx) =>
+        parts.directory.readDevice(tx, params.deviceId),
+      );
       const repository = await ensureLocalRepository(parts, device);
       return await database.inScope(caller.scope, async (tx) => {
         const made = await issueClientCredential(tx, repository, clock.now());
@@ -76,15 +79,9 @@ export function restPath(repositoryId: string): string {
   return `/restic/${repositoryId}/`;
 }
 
-export async function existingDevice(parts: ProtectionParts, tx: Tx, id: DeviceId): Promise<Device> {
-  const device = await parts.directory.readDevice(tx, id);
-  if (device === undefined) throw notFound("device", id);
-  return device;
-}
-
 /** What was set, or what holds while nothing was. */
 export async function protectionOf(parts: ProtectionParts, tx: Tx, id: DeviceId): Promise<StoredProtection> {
-  const device = await existingDevice(parts, tx, id);
+  const device = await parts.directory.readDevice(tx, id);
   const stored = await readDeviceProtection(tx, id, parts.platform.keys.wrapper);
   return (
     stored ?? {
@@ -102,7 +99,10 @@ async function checkProtection(tx: Tx, device: Device, protection: StoredProtect
   if (protection.planId !== null) {
     const plan = await existingPlan(tx, protection.planId);
     if (plan.customerId !== null && plan.customerId !== device.customerId)
-      throw requestErrors.error("conflict", `Cannot follow plan "${plan.name}": it is another customer's; choose another`);
+      throw requestErrors.error(
+        "conflict",
+        `Cannot follow plan "${plan.name}": it is another customer's; choose another`,
+      );
   }
   const names = protection.sources.map((source) => source.name);
   refuseTwice("source", names);
@@ -121,7 +121,10 @@ async function checkProtection(tx: Tx, device: Device, protection: StoredProtect
 function refuseTwice(noun: string, names: readonly string[]): void {
   const twice = names.find((name, index) => names.indexOf(name) !== index);
   if (twice !== undefined)
-    throw requestErrors.error("conflict", `Cannot have two of one name: found ${noun} "${twice}" twice; rename one`);
+    throw requestErrors.error(
+      "conflict",
+      `Cannot have two of one name: found ${noun} "${twice}" twice; rename one`,
+    );
 }
 
 function shown(stored: StoredProtection): DeviceProtection {

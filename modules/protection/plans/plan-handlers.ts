@@ -34,8 +34,7 @@ export function planHandlers(parts: ProtectionParts): HandlersOf<"protectionPlan
     create: ({ caller, body }) =>
       database.inScope(caller.scope, async (tx) => {
         const { customerId, ...content } = body;
-        if (customerId !== null && (await parts.directory.readCustomer(tx, customerId)) === undefined)
-          throw notFound("customer", customerId);
+        if (customerId !== null) await parts.directory.readCustomer(tx, customerId);
         await refuseTakenName(tx, customerId, content.name, null);
         await checkReplicaVault(tx, content);
         const id = protectionPlanId.parse(newUuid(clock.now()));
@@ -84,7 +83,10 @@ async function refuseTakenName(
   besides: string | null,
 ): Promise<void> {
   if (await isPlanNameTaken(tx, customerId, name, besides))
-    throw requestErrors.error("conflict", `Cannot name the plan "${name}": another has that name; choose another`);
+    throw requestErrors.error(
+      "conflict",
+      `Cannot name the plan "${name}": another has that name; choose another`,
+    );
 }
 
 async function checkReplicaVault(tx: Tx, { replicateTo }: PlanContent): Promise<void> {
@@ -101,8 +103,7 @@ async function checkReplicaVault(tx: Tx, { replicateTo }: PlanContent): Promise<
 /** Times and bandwidth of a plan are part of what its devices are told. */
 async function refreshFollowers(parts: ProtectionParts, tx: Tx, plan: ProtectionPlan): Promise<void> {
   for (const id of await devicesOfPlan(tx, plan.id)) {
-    const device = (await parts.directory.listDevices(tx)).find((one) => one.id === id);
-    if (device !== undefined) parts.agents.refresh(tx, device.id);
+    parts.agents.refresh(tx, id);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import {
   type CustomerId,
+  type DeviceId,
   type ProtectionPlan,
   type ProtectionPlanId,
   protectionPlan,
@@ -95,8 +96,8 @@ export async function deletePlan(tx: Tx, id: ProtectionPlanId): Promise<void> {
 }
 
 /** Devices that follow the plan. */
-export async function devicesOfPlan(tx: Tx, id: ProtectionPlanId): Promise<readonly string[]> {
-  const rows = await tx.query<{ readonly device_id: string }>(
+export async function devicesOfPlan(tx: Tx, id: ProtectionPlanId): Promise<readonly DeviceId[]> {
+  const rows = await tx.query<{ readonly device_id: DeviceId }>(
     "select device_id from protection.device_protection where plan_id = $1",
     [id],
   );

@@ -2,7 +2,12 @@
 
 import { statfs } from "node:fs/promises";
 import { repositoryId } from "@mainstay/contract";
-import { createRestVault, type RawMount, type RestAccess, type RestAccessRequest } from "@mainstay/platform";
+import {
+  createRestVault,
+  type RawMount,
+  type VaultAccess as RestAccess,
+  type VaultAccessRequest as RestAccessRequest,
+} from "@mainstay/platform";
 import { keptFolder, type ProtectionParts, vaultFolder } from "../parts.ts";
 import { keptRepositoryOf, peerOfSecret } from "../peers/peer-store.ts";
 import { repositoryFolder } from "./local-repository.ts";

@@ -11,7 +11,7 @@ export type ProgressSubject = {
 
 export type ProgressBoard = {
   tell(subject: ProgressSubject, progress: RunProgress): void;
-  of(runId: string): RunProgress | undefined;
+  readonly of: (runId: string) => RunProgress | undefined;
   forget(runId: string): void;
 };
 

@@ -55,7 +55,9 @@ export async function claimLocalVault(tx: Tx, now: Date): Promise<VaultId> {
 }
 
 export async function localVaultId(tx: Tx): Promise<VaultId> {
-  const [row] = await tx.query<{ readonly id: string }>("select id from protection.vault where kind = 'local'");
+  const [row] = await tx.query<{ readonly id: string }>(
+    "select id from protection.vault where kind = 'local'",
+  );
   return vault.shape.id.parse(row?.id);
 }
 
@@ -112,7 +114,11 @@ export async function readVault(tx: Tx, id: string): Promise<Vault | undefined> 
 }
 
 /** How to reach it, or `undefined` if it is this server's own or there is none. */
-export async function readPeerAddress(tx: Tx, wrapper: Wrapper, id: string): Promise<PeerAddress | undefined> {
+export async function readPeerAddress(
+  tx: Tx,
+  wrapper: Wrapper,
+  id: string,
+): Promise<PeerAddress | undefined> {
   const [row] = await tx.query<VaultRow>(`${SELECT} where vault.id = $1`, [id]);
   if (row === undefined || row.address === null || row.identity === null || row.peer_credential === null)
     return undefined;

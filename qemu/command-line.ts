@@ -2,13 +2,13 @@
 
 import { MIB } from "@mainstay/kit";
 import type { AcceleratorKind } from "./accelerator.ts";
+import { ringBytes } from "./guest-text.ts";
 import type { DiskSource, MachineDisk, MachineNetwork, MachineSpec } from "./machine-spec.ts";
 
 /** Paths of one run, all in its private folder. */
 export type RunPaths = {
   readonly control: string;
   readonly serial: string;
-  readonly firmwareText: string;
   readonly agent: string;
   readonly firmwareVariables: string;
   /** The throw-away writes of disk `index` in a snapshot boot. */
@@ -22,6 +22,9 @@ const originNodeName = (index: number): string => `disk${index}-origin`;
 /** Debian's OVMF; the variables are copied for each run. */
 export const ovmfCode = "/usr/share/OVMF/OVMF_CODE_4M.fd";
 export const ovmfVariables = "/usr/share/OVMF/OVMF_VARS_4M.fd";
+
+/** The character device that holds the firmware's text. */
+export const firmwareRing = "firmware0";
 
 const TRANSLATION_BUFFER_MIB = 1024;
 const NETWORK_ID = "net0";
@@ -58,7 +61,7 @@ function processorArguments(spec: MachineSpec, accelerator: AcceleratorKind): re
 
 function firmwareArguments(spec: MachineSpec, paths: RunPaths): readonly string[] {
   // SeaBIOS tells on this port what it does: the surest sign that the firmware handed over to the boot loader.
-  const text = ["-chardev", socketServer("firmware0", paths.firmwareText), "-device", "isa-debugcon,iobase=0x402,chardev=firmware0"];
+  const text = ["-chardev", option("ringbuf", { id: firmwareRing, size: ringBytes }), "-device", "isa-debugcon,iobase=0x402,chardev=firmware0"];
   if (spec.firmware === "bios") return text;
   return [
     ...text,

@@ -4,13 +4,13 @@ import { copyFile, mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { detectAccelerator, type Accelerator } from "./accelerator.ts";
-import { commandLine, ovmfVariables, type RunPaths } from "./command-line.ts";
+import { commandLine, firmwareRing, ovmfVariables, type RunPaths } from "./command-line.ts";
 import { connectSocket } from "./connect-socket.ts";
 import { within, type Waiting } from "./deadline.ts";
 import { qemuErrors } from "./errors.ts";
 import { isConnectionEstablished, readForwards, type OpenForward } from "./forwards.ts";
 import { guestAgentOver, type GuestAgent } from "./guest-agent.ts";
-import { followGuestText, type GuestText } from "./guest-text.ts";
+import { followGuestText, followRing, type GuestText } from "./guest-text.ts";
 import { sendKeys, typeText } from "./keyboard.ts";
 import { checkSpec, type MachineSpec } from "./machine-spec.ts";
 import { readProcessUse, startProcess, type Exit, type MachineProcess, type ProcessUse } from "./process.ts";
@@ -84,7 +84,6 @@ function runPaths(directory: string): RunPaths {
   return {
     control: join(directory, "control"),
     serial: join(directory, "serial"),
-    firmwareText: join(directory, "firmware"),
     agent: join(directory, "agent"),
     firmwareVariables: join(directory, "variables.fd"),
     snapshot: (index) => join(directory, `disk${index}.qcow2`),
@@ -117,7 +116,7 @@ async function takeControl(
     throw cause;
   });
   const serial = followGuestText(await connectSocket(paths.serial, connecting), spec.serialLog);
-  const firmwareText = followGuestText(await connectSocket(paths.firmwareText, connecting));
+  const firmwareText = followRing(qmp, firmwareRing);
   const guestAgent = spec.guestAgent === false ? undefined : guestAgentOver(await connectSocket(paths.agent, connecting));
   const forwards = await readForwards(qmp, spec.network, { signal });
   await qmp.execute("cont", {}, { signal });

@@ -1,0 +1,92 @@
+/** One query against one database server, as rows of text. */
+
+import { messageOf } from "@mainstay/kit";
+import { createConnection as connectMysql } from "mysql2/promise";
+import pg from "pg";
+import { Connection, Request } from "tedious";
+import type { SqlProbe } from "./probe-spec.ts";
+
+export type SqlTarget = { readonly host: string; readonly port: number; readonly timeoutMs: number };
+export type Rows = readonly (readonly string[])[];
+
+/** Connects, asks, disconnects. Rejects with the driver's own error. */
+export function querySql(probe: SqlProbe, target: SqlTarget): Promise<Rows> {
+  switch (probe.engine) {
+    case "postgresql":
+      return queryPostgresql(probe, target);
+    case "mysql":
+      return queryMysql(probe, target);
+    case "sqlserver":
+      return querySqlServer(probe, target);
+  }
+}
+
+async function queryPostgresql(probe: SqlProbe, { host, port, timeoutMs }: SqlTarget): Promise<Rows> {
+  const { user, password, database } = probe;
+  const client = new pg.Client({ host, port, user, password, database, connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs, ssl: false });
+  // After the end of a connection the driver tells its loss as an event, which nobody needs.
+  client.on("error", () => {});
+  try {
+    await client.connect();
+    const result = await client.query<unknown[]>({ text: probe.query, rowMode: "array", types: { getTypeParser: () => (value: string) => value } });
+    return textRows(Array.isArray(result) ? (result.at(-1)?.rows ?? []) : result.rows);
+  } finally {
+    void client.end().catch(() => {});
+  }
+}
+
+async function queryMysql(probe: SqlProbe, { host, port, timeoutMs }: SqlTarget): Promise<Rows> {
+  const { user, password, database } = probe;
+  const connection = await connectMysql({ host, port, user, password, database, connectTimeout: timeoutMs, dateStrings: true, supportBigNumbers: true, bigNumberStrings: true });
+  connection.on("error", () => {});
+  try {
+    const [rows] = await connection.query({ sql: probe.query, rowsAsArray: true, timeout: timeoutMs });
+    return textRows(Array.isArray(rows) ? rows : []);
+  } finally {
+    connection.destroy();
+  }
+}
+
+function querySqlServer(probe: SqlProbe, { host, port, timeoutMs }: SqlTarget): Promise<Rows> {
+  const { user: userName, password, database } = probe;
+  const connection = new Connection({
+    server: host,
+    authentication: { type: "default", options: { userName, password } },
+    // The certificate is the guest's own and the way to it is loopback.
+    options: { port, database, encrypt: true, trustServerCertificate: true, connectTimeout: timeoutMs, requestTimeout: timeoutMs, rowCollectionOnRequestCompletion: true },
+  });
+  return new Promise<Rows>((resolve, reject) => {
+    connection.on("error", () => {});
+    connection.connect((failure) => {
+      if (failure !== undefined && failure !== null) return reject(failure);
+      const request = new Request(probe.query, (failed, _count, rows: unknown) => (failed ? reject(failed) : resolve(tediousRows(rows))));
+      connection.execSql(request);
+    });
+  }).finally(() => connection.close());
+}
+
+function tediousRows(rows: unknown): Rows {
+  if (!Array.isArray(rows)) return [];
+  return textRows(rows.map((row: unknown) => (Array.isArray(row) ? row.map((cell: unknown) => (typeof cell === "object" && cell !== null && "value" in cell ? cell.value : undefined)) : [])));
+}
+
+function textRows(rows: readonly unknown[]): Rows {
+  return rows.map((row) => (Array.isArray(row) ? row.map(cellText) : [cellText(row)]));
+}
+
+function cellText(cell: unknown): string {
+  if (cell === null || cell === undefined) return "";
+  if (cell instanceof Date) return cell.toISOString();
+  if (cell instanceof Uint8Array) return `\\x${Buffer.from(cell).toString("hex")}`;
+  if (typeof cell === "object") return JSON.stringify(cell);
+  return messageOf(cell);
+}
+
+/** Whether the server itself spoke, even if only to refuse: the service is there. */
+export function isServerAnswer(cause: unknown): boolean {
+  if (!(cause instanceof Error)) return false;
+  const isPostgresql = "severity" in cause;
+  const isMysql = "sqlState" in cause;
+  const isSqlServer = "code" in cause && (cause.code === "ELOGIN" || cause.code === "EREQUEST");
+  return isPostgresql || isMysql || isSqlServer;
+}

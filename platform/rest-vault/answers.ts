@@ -8,6 +8,9 @@ import type { ListedFile } from "./repository-folder.ts";
 const VERSION_1 = "application/vnd.x.restic.rest.v1";
 const VERSION_2 = "application/vnd.x.restic.rest.v2";
 
+/** Up to here one read is quicker than a stream; most ranges are single blobs. */
+const WHOLE_BYTES_MAX = 1024 * 1024;
+
 export function answerText(response: ServerResponse, status: number, text: string): void {
   const body = text === "" ? "" : `${text}\n`;
   response.writeHead(status, {
@@ -63,6 +66,7 @@ export async function answerFile(
       ...(range.kind === "part" && { "content-range": `bytes ${start}-${end - 1}/${sizeBytes}` }),
     });
     if (start === end) return void response.end();
+    if (end - start <= WHOLE_BYTES_MAX) return void response.end(await readRange(handle, start, end));
     const content = handle.createReadStream({
       start,
       end: end - 1,
@@ -73,6 +77,17 @@ export async function answerFile(
   } finally {
     await handle.close();
   }
+}
+
+async function readRange(handle: FileHandle, start: number, end: number): Promise<Uint8Array> {
+  const bytes = Buffer.allocUnsafe(end - start);
+  let done = 0;
+  while (done < bytes.length) {
+    const { bytesRead } = await handle.read(bytes, done, bytes.length - done, start + done);
+    if (bytesRead === 0) throw new Error("the file became shorter while it was read");
+    done += bytesRead;
+  }
+  return bytes;
 }
 
 /** `[start, end)` of the file. */

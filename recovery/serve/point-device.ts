@@ -2,6 +2,7 @@
 
 import { appendExtent, type BlockDevice, type Extent } from "@mainstay/nbd";
 import type { ContentReader } from "@mainstay/vault";
+import type { BootTrace } from "./boot-trace.ts";
 import { serveErrors } from "./errors.ts";
 
 /** Extents are told for at most this much at once: beyond it the reader asks again. */
@@ -12,7 +13,7 @@ export type PointDevice = BlockDevice & {
   readonly firstRead: Promise<void>;
 };
 
-export function createPointDevice(reader: ContentReader): PointDevice {
+export function createPointDevice(reader: ContentReader, trace: BootTrace): PointDevice {
   const firstRead = Promise.withResolvers<void>();
   return {
     sizeBytes: reader.sizeBytes,
@@ -20,6 +21,7 @@ export function createPointDevice(reader: ContentReader): PointDevice {
     firstRead: firstRead.promise,
     read: (offset, length, signal) => {
       firstRead.resolve();
+      trace.note(offset, length);
       return reader.read(offset, length, signal);
     },
     extents: async (offset, length) => {

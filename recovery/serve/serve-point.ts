@@ -4,6 +4,7 @@ import type { BlockDevice } from "@mainstay/nbd";
 import { serveNbd } from "@mainstay/nbd";
 import { findSnapshot, loadIndex, openContent, openReader, type ContentReader, type Repository, type Snapshot } from "@mainstay/vault";
 import { openOverlay, type Overlay } from "../overlay/overlay.ts";
+import { loadBootTrace, readAhead, recordBootTrace, saveBootTrace, type BootTrace } from "./boot-trace.ts";
 import { createPointDevice } from "./point-device.ts";
 import { parsePointName } from "./point-name.ts";
 
@@ -15,6 +16,8 @@ export type ServePointOptions = {
   readonly socket: string;
   /** File that takes the writes; without it the disk is read-only. */
   readonly overlay?: string | undefined;
+  /** File in which the order of the first reads is kept; what an earlier run left there is read ahead. */
+  readonly bootTrace?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -38,8 +41,10 @@ export async function servePoint(options: ServePointOptions): Promise<ServedPoin
   const { point, path } = parsePointName(options.point);
   const [snapshot] = await Promise.all([findSnapshot(repository, point, signal), loadIndex(repository, signal)]);
   const reader = openReader(repository, await openContent(repository, snapshot, path, signal));
-  const device = createPointDevice(reader);
   await using stack = new AsyncDisposableStack();
+  const trace = recordBootTrace();
+  const device = createPointDevice(reader, trace);
+  if (options.bootTrace !== undefined) await startReadingAhead(stack, options.bootTrace, reader, trace);
   let served: BlockDevice = device;
   let overlay: Overlay | undefined;
   if (options.overlay !== undefined) {
@@ -58,4 +63,21 @@ export async function servePoint(options: ServePointOptions): Promise<ServedPoin
     firstRead: device.firstRead,
     [Symbol.asyncDispose]: () => open.disposeAsync(),
   };
+}
+
+async function startReadingAhead(
+  stack: AsyncDisposableStack,
+  path: string,
+  reader: ContentReader,
+  trace: BootTrace,
+): Promise<void> {
+  const steps = await loadBootTrace(path);
+  const ended = new AbortController();
+  const reading = readAhead(reader, steps, ended.signal);
+  stack.defer(async () => {
+    ended.abort();
+    await reading;
+    // A trace that cannot be kept costs the next boot some time and nothing else.
+    await saveBootTrace(path, trace).catch(() => undefined);
+  });
 }

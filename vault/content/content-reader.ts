@@ -2,7 +2,7 @@
 
 import { limiter } from "@mainstay/kit";
 import type { ObjectId } from "../format/object-id.ts";
-import { readBlob } from "../repository/blob-reader.ts";
+import { readBlob, readBlobOnPool } from "../repository/blob-reader.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { ContentMap, Piece } from "./content-map.ts";
 
@@ -39,7 +39,7 @@ export function openReader(
   const figures = { hits: 0, misses: 0, blobBytes: 0 };
   let sequentialEnd = -1;
 
-  const load = (piece: Piece): Promise<Buffer> | Buffer => {
+  const load = (piece: Piece, on: "this thread" | "pool"): Promise<Buffer> | Buffer => {
     const cached = cache.get(piece.id);
     if (cached !== undefined) {
       figures.hits += 1;
@@ -50,7 +50,7 @@ export function openReader(
       figures.misses += 1;
       // Not bound to one caller's signal: others may wait for the same blob.
       pending = loads
-        .run(() => readBlob(repository, "data", piece.id))
+        .run(() => (on === "pool" ? readBlobOnPool(repository, piece.id) : readBlob(repository, "data", piece.id)))
         .then((plain) => {
           cache.put(piece.id, plain);
           figures.blobBytes += plain.length;
@@ -66,7 +66,7 @@ export function openReader(
     const within = Math.min(length, map.sizeBytes - offset);
     if (within <= 0) return;
     const pieces = await map.pieces(offset, within);
-    await Promise.allSettled(pieces.filter((piece) => !piece.isZero).map(load));
+    await Promise.allSettled(pieces.filter((piece) => !piece.isZero).map((piece) => load(piece, "pool")));
   };
 
   return {
@@ -78,11 +78,13 @@ export function openReader(
       const target = Buffer.alloc(length);
       const pieces = await map.pieces(offset, length);
       const isSequential = offset === sequentialEnd;
+      // One small read is answered soonest from here; many blobs are opened side by side.
+      const on = isSequential || pieces.length > 2 ? "pool" : "this thread";
       sequentialEnd = offset + length;
       await Promise.all(
         pieces.map(async (piece) => {
           if (piece.isZero) return;
-          const plain = await load(piece);
+          const plain = await load(piece, on);
           signal?.throwIfAborted();
           copyPart(target, offset, plain, piece.start);
         }),

@@ -4,6 +4,7 @@ import { vaultErrors } from "../errors.ts";
 import { shortId, type ObjectId } from "../format/object-id.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import { decodeTree, type TreeNode } from "../format/tree.ts";
+import { ownBuffer } from "../work/pool.ts";
 import { openBlob } from "../work/tasks.ts";
 import type { Repository } from "./repository.ts";
 
@@ -32,6 +33,22 @@ export async function readBlob(
     }
   }
   throw failure ?? missingBlob(repository, type, id);
+}
+
+/** Like {@link readBlob} for data, opened by a worker thread: for reading ahead, where the wait for a thread does not count. */
+export async function readBlobOnPool(repository: Repository, id: ObjectId): Promise<Buffer> {
+  const place = repository.table.get(id, "data");
+  if (place === undefined) throw missingBlob(repository, "data", id);
+  const { pack, offset, length, rawLength } = place;
+  try {
+    const sealed = await repository.backend.read({ kind: "data", name: pack }, { offset, length });
+    const blobs = [{ id, start: 0, length, rawLength }];
+    const { bytes, opened } = await repository.pool.run({ kind: "open", buffer: ownBuffer(sealed), blobs });
+    if (opened[0]?.state === "opened") return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+  } catch {
+    // The slow way below tries every copy and says what is wrong.
+  }
+  return readBlob(repository, "data", id);
 }
 
 /** The entries of a directory. Errors: those of {@link readBlob}, `vault.damaged-tree`. */

@@ -1,3 +1,4 @@
+export * from "./access/attempts.ts";
 export * from "./access/handlers.ts";
 export * from "./access/links.ts";
 export * from "./access/parts.ts";

@@ -55,7 +55,11 @@ export type PlatformOptions = {
   readonly log: (text: string) => void;
 };
 
-export type OpenedPlatform = Platform & { close(): Promise<void> };
+export type OpenedPlatform = Platform & {
+  /** Where the application role connects, without its password. */
+  readonly databasePlace: Omit<DatabaseAddress, "password">;
+  close(): Promise<void>;
+};
 
 /** Rejects with a typed error and leaves nothing running. */
 export async function openPlatform(options: PlatformOptions): Promise<OpenedPlatform> {
@@ -88,6 +92,7 @@ export async function openPlatform(options: PlatformOptions): Promise<OpenedPlat
     const clock = options.clock ?? systemClock;
     return {
       ...data,
+      databasePlace: placeOf(postgres.app),
       dataDirectory,
       clock,
       events: createDomainEvents(),
@@ -100,6 +105,10 @@ export async function openPlatform(options: PlatformOptions): Promise<OpenedPlat
     await opened.disposeAsync();
     throw cause;
   }
+}
+
+export function placeOf({ host, port, database, user }: DatabaseAddress): Omit<DatabaseAddress, "password"> {
+  return { host, port, database, user };
 }
 
 type Addresses = { readonly owner: DatabaseAddress; readonly app: DatabaseAddress };

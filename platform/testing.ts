@@ -11,11 +11,13 @@ import { systemClock, type Clock } from "@mainstay/kit";
 import { migrate, readMigrations, type MigrationSource } from "./database/migrations.ts";
 import { createDomainEvents } from "./events/domain.ts";
 import { installJobTables } from "./jobs/jobs.ts";
-import { openData, platformMigrations, type OpenedPlatform } from "./platform.ts";
+import { openData, placeOf, platformMigrations, type OpenedPlatform } from "./platform.ts";
 import { startEmbeddedPostgres, type EmbeddedPostgres } from "./postgres/embedded.ts";
 import { addressesIn } from "./postgres/open.ts";
 import { openKeyFolder } from "./secrets/key-folder.ts";
 import { openCertificate } from "./tls/certificate.ts";
+
+export * from "./testing-client.ts";
 
 const OWNER_PASSWORD = "testing-owner-password";
 const APP_PASSWORD = "testing-app-password";
@@ -152,6 +154,7 @@ export async function testPlatform(options: TestPlatformOptions = {}): Promise<O
   const keys = await openKeyFolder(join(dataDirectory, "keys"));
   return {
     ...data,
+    databasePlace: placeOf(addresses.app),
     dataDirectory,
     clock: options.clock ?? systemClock,
     events: createDomainEvents(),

@@ -10,6 +10,7 @@ export type AttemptLimit = { readonly attemptsMax: number; readonly windowSecond
 export const attemptLimits = {
   signInAccount: { attemptsMax: 10, windowSeconds: 900 },
   signInAddress: { attemptsMax: 50, windowSeconds: 900 },
+  enrolment: { attemptsMax: 200, windowSeconds: 900 },
   link: { attemptsMax: 20, windowSeconds: 900 },
   password: { attemptsMax: 10, windowSeconds: 900 },
 } as const satisfies Readonly<Record<string, AttemptLimit>>;

@@ -3,23 +3,26 @@
 import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
-import { allRoutes, type Route } from "@mainstay/contract";
+import type { Route } from "@mainstay/contract";
 import { assert } from "@mainstay/kit";
 import { callerFor, SESSION_COOKIE, sessionToken, visitOf, type Authenticators } from "./callers.ts";
 import { requestErrors } from "./errors.ts";
 import type { AreaHandlers, RawBody, SessionCookie } from "./handlers.ts";
 import { checkOrigin } from "./security.ts";
 
+export type NamedRoute = { readonly name: string; readonly route: Route };
+
 type LooseHandler = (request: object) => Promise<unknown>;
 
 /** Throws when a route has no handler or a handler no route: the table and the code must say the same. */
 export function registerRoutes(
   app: FastifyInstance,
+  table: readonly NamedRoute[],
   handlers: readonly AreaHandlers[],
   authenticators: Authenticators,
 ): void {
   const byName = handlersByName(handlers);
-  for (const { name, route } of allRoutes()) {
+  for (const { name, route } of table) {
     const handler = byName.get(name);
     assert(handler !== undefined, `route ${name} has a handler`);
     byName.delete(name);

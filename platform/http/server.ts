@@ -9,11 +9,12 @@ import cookies from "@fastify/cookie";
 import serveStatic from "@fastify/static";
 import { fastify, type FastifyInstance, type FastifyReply } from "fastify";
 import { ZodError } from "zod";
+import { allRoutes } from "@mainstay/contract";
 import { MainstayError, messageOf, newUuid, systemCodeOf } from "@mainstay/kit";
 import type { Authenticators } from "./callers.ts";
 import { answerOf, notFound, requestErrors, serverErrors } from "./errors.ts";
 import type { AreaHandlers, RawMount, SocketMount } from "./handlers.ts";
-import { registerRoutes } from "./routes.ts";
+import { registerRoutes, type NamedRoute } from "./routes.ts";
 import { securityHeaders } from "./security.ts";
 import { createSockets } from "./sockets.ts";
 
@@ -25,6 +26,8 @@ export type Listen = { readonly host: string; readonly port: number };
 
 export type HttpOptions = {
   readonly tls: { readonly key: string; readonly certificate: string };
+  /** The whole table of the contract, unless a test serves a part of it. */
+  readonly routes?: readonly NamedRoute[];
   readonly handlers: readonly AreaHandlers[];
   readonly authenticators: Authenticators;
   readonly rawMounts: readonly RawMount[];
@@ -62,7 +65,7 @@ export async function createHttpServer(options: HttpOptions): Promise<HttpServer
     void reply.headers(securityHeaders);
   });
   answerErrors(app, options.log);
-  registerRoutes(app, options.handlers, options.authenticators);
+  registerRoutes(app, options.routes ?? allRoutes(), options.handlers, options.authenticators);
   await serveConsole(app, options.consoleFolder);
   const sockets = createSockets(options.sockets, options.authenticators, options.log);
   app.server.on("upgrade", (request, stream, head) => sockets.upgrade(request, stream, head));

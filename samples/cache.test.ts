@@ -2,7 +2,7 @@
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -111,6 +111,20 @@ test("a waiting call can be given up", async () => {
   await expect(two).rejects.toThrow(/abort/i);
   gate.resolve();
   await one;
+});
+
+test("an entry that nobody wanted for a week goes when another is asked for", async () => {
+  const weekAgo = new Date(Date.now() - 8 * 24 * 60 * 60_000);
+  await utimes(await cacheEntry({ folder, key: "old", fill: filling("old") }), weekAgo, weekAgo);
+  await cacheEntry({ folder, key: "new", fill: filling("new") });
+  expect(await readdir(folder)).toEqual(["new"]);
+});
+
+test("an entry that is asked for stays, however old", async () => {
+  const weekAgo = new Date(Date.now() - 8 * 24 * 60 * 60_000);
+  await utimes(await cacheEntry({ folder, key: "k", fill: filling("old") }), weekAgo, weekAgo);
+  const entry = await cacheEntry({ folder, key: "k", fill: filling("new") });
+  expect(await readFile(path.join(entry, "content"), "utf8")).toBe("old");
 });
 
 test("the cache lies where the desktop standard says", () => {

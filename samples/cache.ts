@@ -6,7 +6,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { mkdir, rename, rm, stat } from "node:fs/promises";
+import { mkdir, readdir, rename, rm, stat, utimes } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { homedir } from "node:os";
 import path from "node:path";
@@ -25,6 +25,9 @@ export type CacheEntryRequest = {
 
 const WAIT_MS = 200;
 
+/** Entries that nobody asked for so long are of a recipe that is gone; a disk takes gigabytes. */
+const UNUSED_MS_MAX = 7 * 24 * 60 * 60_000;
+
 export function defaultCacheFolder(environment: NodeJS.ProcessEnv = process.env): string {
   return path.join(environment["XDG_CACHE_HOME"] || path.join(homedir(), ".cache"), "mainstay", "samples");
 }
@@ -32,11 +35,12 @@ export function defaultCacheFolder(environment: NodeJS.ProcessEnv = process.env)
 /** The entry's folder, filled now or earlier. Rejects as `fill` does; then there is no entry. Treat its content as read-only. */
 export async function cacheEntry(request: CacheEntryRequest): Promise<string> {
   const entry = path.join(request.folder, request.key);
-  if (await exists(entry)) return entry;
   await mkdir(request.folder, { recursive: true });
   const turn = await takeTurn(entry, request);
   try {
     if (!(await exists(entry))) await fillEntry(entry, request);
+    await utimes(entry, new Date(), new Date());
+    await sweep(request.folder);
   } finally {
     await close(turn);
   }
@@ -53,6 +57,16 @@ async function fillEntry(entry: string, request: CacheEntryRequest): Promise<voi
   } catch (cause) {
     await rm(partial, { recursive: true, force: true });
     throw cause;
+  }
+}
+
+async function sweep(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) {
+    const entry = path.join(folder, name);
+    // Another process may be sweeping the same one away.
+    const used = await stat(entry).catch(() => undefined);
+    if (used !== undefined && Date.now() - used.mtimeMs > UNUSED_MS_MAX)
+      await rm(entry, { recursive: true, force: true });
   }
 }
 

@@ -3,7 +3,7 @@ export { withCounting, type CountingBackend, type Traffic } from "./backend/coun
 export { createDiskBackend } from "./backend/disk.ts";
 export { withPacing, type Pacing } from "./backend/limited.ts";
 export { createMemoryBackend } from "./backend/memory.ts";
-export { createAgent as createPinnedAgent, type RestTrust } from "./backend/rest-trust.ts";
+export { createAgent as createPinnedAgent } from "./backend/rest-trust.ts";
 export { openBackend, type OpenBackendOptions } from "./backend/open-backend.ts";
 export { createPacer, type Pacer } from "./backend/pacer.ts";
 export { parseRestAddress, type RestAddress, type RestCredentials } from "./backend/rest-address.ts";

@@ -18,7 +18,7 @@ import { sessionQuery } from "./api/queries.ts";
 import { createQueryClient } from "./api/query-client.ts";
 import { MissingPage, PageFailed, PagePending } from "./layouts/fallbacks.tsx";
 import { routeTree } from "./routes.tsx";
-import { theme } from "./theme/theme.ts";
+import { cssVariables, theme } from "./theme/theme.ts";
 
 // Without this zod tries `new Function`, which a strict content security policy reports as a violation.
 config({ jitless: true });
@@ -52,7 +52,7 @@ if (element === null) throw new Error('Cannot start the console: found no elemen
 
 createRoot(element).render(
   <StrictMode>
-    <MantineProvider theme={theme} defaultColorScheme="auto">
+    <MantineProvider theme={theme} cssVariablesResolver={cssVariables} defaultColorScheme="auto">
       <QueryClientProvider client={queries}>
         <ModalsProvider>
           <Notifications position="bottom-right" />

@@ -1,13 +1,14 @@
 /** Every address of the console in one place. Pages are loaded when first visited, their data before they are shown. */
 
-import type {
-  CustomerId,
-  DeviceId,
-  RecoverySessionId,
-  RestoreTestId,
-} from "@mainstay/contract";
+import type { CustomerId, DeviceId, RecoverySessionId, RestoreTestId } from "@mainstay/contract";
 import type { QueryClient } from "@tanstack/react-query";
-import { createRootRouteWithContext, createRoute, lazyRouteComponent, Outlet, redirect } from "@tanstack/react-router";
+import {
+  createRootRouteWithContext,
+  createRoute,
+  lazyRouteComponent,
+  Outlet,
+  redirect,
+} from "@tanstack/react-router";
 import { isSignedOut } from "./api/problem.ts";
 import {
   auditQuery,
@@ -150,7 +151,10 @@ const recoverySessions = createRoute({
       queries.ensureQueryData(overviewQuery()),
       queries.ensureQueryData(vaultsQuery()),
     ]),
-  component: lazyRouteComponent(() => import("./pages/recovery-sessions/recovery-sessions-page.tsx"), "RecoverySessionsPage"),
+  component: lazyRouteComponent(
+    () => import("./pages/recovery-sessions/recovery-sessions-page.tsx"),
+    "RecoverySessionsPage",
+  ),
 });
 
 const recoverySession = createRoute({
@@ -166,7 +170,10 @@ const recoverySession = createRoute({
       queries.ensureQueryData(vaultsQuery()),
     ]);
   },
-  component: lazyRouteComponent(() => import("./pages/recovery-sessions/recovery-session-page.tsx"), "RecoverySessionPage"),
+  component: lazyRouteComponent(
+    () => import("./pages/recovery-sessions/recovery-session-page.tsx"),
+    "RecoverySessionPage",
+  ),
 });
 
 const restoreTest = createRoute({
@@ -181,14 +188,20 @@ const restoreTest = createRoute({
       queries.ensureQueryData(vaultsQuery()),
     ]);
   },
-  component: lazyRouteComponent(() => import("./pages/restore-tests/restore-test-page.tsx"), "RestoreTestPage"),
+  component: lazyRouteComponent(
+    () => import("./pages/restore-tests/restore-test-page.tsx"),
+    "RestoreTestPage",
+  ),
 });
 
 const evidence = createRoute({
   getParentRoute: () => signedIn,
   path: "/evidence",
   loader: ({ context: { queries } }) =>
-    Promise.all([queries.ensureInfiniteQueryData(evidenceQuery()), queries.ensureQueryData(evidenceKeyQuery())]),
+    Promise.all([
+      queries.ensureInfiniteQueryData(evidenceQuery()),
+      queries.ensureQueryData(evidenceKeyQuery()),
+    ]),
   component: lazyRouteComponent(() => import("./pages/evidence/evidence-page.tsx"), "EvidencePage"),
 });
 

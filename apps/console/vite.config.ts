@@ -14,6 +14,8 @@ export default defineConfig({
     target: "es2023",
     sourcemap: false,
     reportCompressedSize: false,
+    // An inlined font would need `font-src data:` in the content security policy.
+    assetsInlineLimit: 0,
     // noVNC decodes video in one large chunk that only the live screen loads.
     chunkSizeWarningLimit: 700,
   },

@@ -25,10 +25,15 @@ const paging = {
   getNextPageParam: (page: { readonly next: string | null }) => page.next,
 };
 
-export const setUpQuery = () => queryOptions({ queryKey: ["set-up"], queryFn: ({ signal }) => api.setUp.read({}, { signal }) });
+export const setUpQuery = () =>
+  queryOptions({ queryKey: ["set-up"], queryFn: ({ signal }) => api.setUp.read({}, { signal }) });
 
 export const sessionQuery = () =>
-  queryOptions({ queryKey: ["session"], queryFn: ({ signal }) => api.sessions.read({}, { signal }), staleTime: 300_000 });
+  queryOptions({
+    queryKey: ["session"],
+    queryFn: ({ signal }) => api.sessions.read({}, { signal }),
+    staleTime: 300_000,
+  });
 
 export const openSessionsQuery = () =>
   queryOptions({ queryKey: ["session", "open"], queryFn: ({ signal }) => api.sessions.list({}, { signal }) });
@@ -63,13 +68,15 @@ export const customerQuery = (customerId: CustomerId) =>
 export const sitesQuery = (customerId: CustomerId) =>
   queryOptions({
     queryKey: ["sites", customerId],
-    queryFn: ({ signal }) => everyPage((query) => api.sites.list({ query: { ...query, customerId } }, { signal })),
+    queryFn: ({ signal }) =>
+      everyPage((query) => api.sites.list({ query: { ...query, customerId } }, { signal })),
   });
 
 export const enrolmentTokensQuery = (customerId: CustomerId) =>
   queryOptions({
     queryKey: ["enrolment-tokens", customerId],
-    queryFn: ({ signal }) => everyPage((query) => api.enrolmentTokens.list({ query: { ...query, customerId } }, { signal })),
+    queryFn: ({ signal }) =>
+      everyPage((query) => api.enrolmentTokens.list({ query: { ...query, customerId } }, { signal })),
   });
 
 export const deviceProtectionQuery = (deviceId: DeviceId) =>
@@ -135,7 +142,8 @@ export const recoverySessionQuery = (recoverySessionId: RecoverySessionId) =>
 export const evidenceQuery = () =>
   infiniteQueryOptions({
     queryKey: ["evidence"],
-    queryFn: ({ signal, pageParam }) => api.evidence.list({ query: { limit: ROWS, ...cursorOf(pageParam) } }, { signal }),
+    queryFn: ({ signal, pageParam }) =>
+      api.evidence.list({ query: { limit: ROWS, ...cursorOf(pageParam) } }, { signal }),
     ...paging,
   });
 
@@ -143,9 +151,13 @@ export const evidenceKeyQuery = () =>
   queryOptions({ queryKey: ["evidence", "key"], queryFn: ({ signal }) => api.evidence.key({}, { signal }) });
 
 export const vaultsQuery = () =>
-  queryOptions({ queryKey: ["vaults"], queryFn: ({ signal }) => everyPage((query) => api.vaults.list({ query }, { signal })) });
+  queryOptions({
+    queryKey: ["vaults"],
+    queryFn: ({ signal }) => everyPage((query) => api.vaults.list({ query }, { signal })),
+  });
 
-export const peersQuery = () => queryOptions({ queryKey: ["peers"], queryFn: ({ signal }) => api.peers.list({}, { signal }) });
+export const peersQuery = () =>
+  queryOptions({ queryKey: ["peers"], queryFn: ({ signal }) => api.peers.list({}, { signal }) });
 
 export const plansQuery = () =>
   queryOptions({
@@ -160,12 +172,16 @@ export const planQuery = (protectionPlanId: ProtectionPlanId) =>
   });
 
 export const usersQuery = () =>
-  queryOptions({ queryKey: ["users"], queryFn: ({ signal }) => everyPage((query) => api.users.list({ query }, { signal })) });
+  queryOptions({
+    queryKey: ["users"],
+    queryFn: ({ signal }) => everyPage((query) => api.users.list({ query }, { signal })),
+  });
 
 export const auditQuery = () =>
   infiniteQueryOptions({
     queryKey: ["audit"],
-    queryFn: ({ signal, pageParam }) => api.audit.list({ query: { limit: ROWS, ...cursorOf(pageParam) } }, { signal }),
+    queryFn: ({ signal, pageParam }) =>
+      api.audit.list({ query: { limit: ROWS, ...cursorOf(pageParam) } }, { signal }),
     ...paging,
   });
 

@@ -9,11 +9,16 @@ export function applyRunProgress(queries: QueryClient, event: ProgressEvent): vo
   queries.setQueryData<DeviceOverview>(["overview", "device", event.deviceId], (seen) =>
     seen === undefined ? undefined : inDevice(seen, event),
   );
-  queries.setQueryData<Overview>(["overview"], (seen) => (seen === undefined ? undefined : inOverview(seen, event)));
+  queries.setQueryData<Overview>(["overview"], (seen) =>
+    seen === undefined ? undefined : inOverview(seen, event),
+  );
   queries.setQueryData<{ pages: { items: Run[] }[] }>(["runs", event.deviceId], (seen) =>
     seen === undefined
       ? undefined
-      : { ...seen, pages: seen.pages.map((page) => ({ ...page, items: page.items.map((run) => inRun(run, event)) })) },
+      : {
+          ...seen,
+          pages: seen.pages.map((page) => ({ ...page, items: page.items.map((run) => inRun(run, event)) })),
+        },
   );
 }
 

@@ -17,7 +17,12 @@ type BadgeProps = {
 export function Badge({ tone, icon: Glyph, children, look = "plain", spinning = false }: BadgeProps) {
   return (
     <span className={classes.badge} data-tone={tone} data-look={look}>
-      <Glyph size={look === "soft" ? 16 : 15} stroke={1.9} aria-hidden className={spinning ? classes.spinning : undefined} />
+      <Glyph
+        size={look === "soft" ? 16 : 15}
+        stroke={1.9}
+        aria-hidden
+        className={spinning ? classes.spinning : undefined}
+      />
       <span>{children}</span>
     </span>
   );

@@ -27,7 +27,12 @@ export function CopyIcon({ text, what }: { readonly text: string; readonly what:
     <CopyButton value={text} timeout={1800}>
       {({ copied, copy }) => (
         <Tooltip label={copied ? "Copied" : `Copy ${what}`}>
-          <ActionIcon onClick={copy} size="sm" aria-label={copied ? `Copied ${what}` : `Copy ${what}`} className={classes.button}>
+          <ActionIcon
+            onClick={copy}
+            size="sm"
+            aria-label={copied ? `Copied ${what}` : `Copy ${what}`}
+            className={classes.button}
+          >
             {copied ? <IconCheck size={15} color="var(--good)" /> : <IconCopy size={15} />}
           </ActionIcon>
         </Tooltip>

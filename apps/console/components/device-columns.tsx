@@ -61,19 +61,26 @@ export const DEVICE_COLUMNS: readonly Column<DeviceOverview>[] = [
     key: "proven",
     title: "Last proven recovery",
     cell: (row) => <ProvenCell row={row} />,
-    sortBy: ({ protection }) => (protection.lastProvenAt === null ? null : Date.parse(protection.lastProvenAt)),
+    sortBy: ({ protection }) =>
+      protection.lastProvenAt === null ? null : Date.parse(protection.lastProvenAt),
   },
   {
     key: "replica",
     title: "Newest replica",
     cell: ({ protection, site }) =>
-      protection.newestReplicaAt === null ? <NotMeasured /> : <When at={protection.newestReplicaAt} timeZone={site.timeZone} />,
-    sortBy: ({ protection }) => (protection.newestReplicaAt === null ? null : Date.parse(protection.newestReplicaAt)),
+      protection.newestReplicaAt === null ? (
+        <NotMeasured />
+      ) : (
+        <When at={protection.newestReplicaAt} timeZone={site.timeZone} />
+      ),
+    sortBy: ({ protection }) =>
+      protection.newestReplicaAt === null ? null : Date.parse(protection.newestReplicaAt),
   },
   {
     key: "stored",
     title: "Stored",
-    cell: (row) => (row.storedBytes === null ? <span className="quiet">–</span> : formatBytes(row.storedBytes)),
+    cell: (row) =>
+      row.storedBytes === null ? <span className="quiet">–</span> : formatBytes(row.storedBytes),
     sortBy: (row) => row.storedBytes,
     align: "right",
     phone: "hide",
@@ -82,7 +89,8 @@ export const DEVICE_COLUMNS: readonly Column<DeviceOverview>[] = [
 
 function DeviceName({ row }: { readonly row: DeviceOverview }) {
   const Glyph = KIND_ICONS[row.device.kind];
-  const agentIsFine = row.device.state === "active" && (row.device.agent === null || row.device.agent.connected);
+  const agentIsFine =
+    row.device.state === "active" && (row.device.agent === null || row.device.agent.connected);
   return (
     <span className={classes.name}>
       <Glyph size={17} stroke={1.6} role="img" aria-label={DEVICE_KIND_WORDS[row.device.kind]} />
@@ -108,7 +116,8 @@ function VerdictCell({ row }: { readonly row: DeviceOverview }) {
       {row.activeRuns.slice(0, 1).map((run) => (
         <span key={run.id} className={classes.running}>
           {RUN_KIND_WORDS[run.kind]} {run.state}
-          {run.progress !== null && `, ${percentOf(run.progress.doneBytes, run.progress.totalBytes) ?? 0} % at ${formatRate(run.progress.bytesPerSecond)}`}
+          {run.progress !== null &&
+            `, ${percentOf(run.progress.doneBytes, run.progress.totalBytes) ?? 0} % at ${formatRate(run.progress.bytesPerSecond)}`}
         </span>
       ))}
     </span>

@@ -13,7 +13,13 @@ type DialogProps = {
 
 export function Dialog({ title, opened, onClose, children, size = "md" }: DialogProps) {
   return (
-    <Modal opened={opened} onClose={onClose} title={title} size={size} closeButtonProps={{ "aria-label": "Close" }}>
+    <Modal
+      opened={opened}
+      onClose={onClose}
+      title={title}
+      size={size}
+      closeButtonProps={{ "aria-label": "Close" }}
+    >
       {opened && children}
     </Modal>
   );

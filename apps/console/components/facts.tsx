@@ -5,7 +5,13 @@ import classes from "./facts.module.css";
 
 export type Fact = { readonly name: string; readonly value: ReactNode; readonly note?: ReactNode };
 
-export function Facts({ facts, size = "normal" }: { readonly facts: readonly Fact[]; readonly size?: "normal" | "large" }) {
+export function Facts({
+  facts,
+  size = "normal",
+}: {
+  readonly facts: readonly Fact[];
+  readonly size?: "normal" | "large";
+}) {
   return (
     <dl className={classes.facts} data-size={size}>
       {facts.map((fact) => (

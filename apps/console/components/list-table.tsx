@@ -38,7 +38,15 @@ type ListTableProps<Row> = {
 
 export type RowGroup = { readonly key: string; readonly heading: ReactNode };
 
-export function ListTable<Row>({ caption, rows, rowKey, columns, initialSort, empty, groupOf }: ListTableProps<Row>) {
+export function ListTable<Row>({
+  caption,
+  rows,
+  rowKey,
+  columns,
+  initialSort,
+  empty,
+  groupOf,
+}: ListTableProps<Row>) {
   const [sort, setSort] = useState<Sort | undefined>(initialSort);
   const sorted = useMemo(() => {
     const sortBy = columns.find((column) => column.key === sort?.key)?.sortBy;
@@ -81,7 +89,10 @@ export function ListTable<Row>({ caption, rows, rowKey, columns, initialSort, em
 
 type Grouped<Row> = RowGroup & { readonly rows: Row[] };
 
-function grouped<Row>(rows: readonly Row[], groupOf: ((row: Row) => RowGroup) | undefined): readonly Grouped<Row>[] {
+function grouped<Row>(
+  rows: readonly Row[],
+  groupOf: ((row: Row) => RowGroup) | undefined,
+): readonly Grouped<Row>[] {
   if (groupOf === undefined) return [{ key: "all", heading: null, rows: [...rows] }];
   const groups = new Map<string, Grouped<Row>>();
   for (const row of rows) {
@@ -110,7 +121,8 @@ function HeaderCell<Row>({ column, sort, onSort }: HeaderCellProps<Row>) {
   }
   const current = sort?.key === column.key ? sort.direction : undefined;
   const next = current === "ascending" ? "descending" : "ascending";
-  const Glyph = current === undefined ? IconArrowsSort : current === "ascending" ? IconArrowUp : IconArrowDown;
+  const Glyph =
+    current === undefined ? IconArrowsSort : current === "ascending" ? IconArrowUp : IconArrowDown;
   return (
     <th scope="col" data-align={column.align} aria-sort={current ?? "none"} style={style}>
       <UnstyledButton className={classes.sort} onClick={() => onSort({ key: column.key, direction: next })}>
@@ -126,7 +138,12 @@ type BodyCellProps<Row> = { readonly column: Column<Row>; readonly row: Row; rea
 function BodyCell<Row>({ column, row, names }: BodyCellProps<Row>) {
   const Cell = names ? "th" : "td";
   return (
-    <Cell scope={names ? "row" : undefined} data-align={column.align} data-phone={column.phone ?? "line"} data-label={column.title}>
+    <Cell
+      scope={names ? "row" : undefined}
+      data-align={column.align}
+      data-phone={column.phone ?? "line"}
+      data-label={column.title}
+    >
       {column.cell(row)}
     </Cell>
   );

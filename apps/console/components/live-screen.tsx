@@ -26,9 +26,19 @@ export function LiveScreen({ path, name, viewOnly }: LiveScreenProps) {
         <span className={classes.hint} role="status">
           {hintFor(screen.state, viewOnly)}
         </span>
-        <ScreenButtons frame={frame} sendCtrlAltDel={screen.sendCtrlAltDel} disabled={screen.state !== "connected" || viewOnly} />
+        <ScreenButtons
+          frame={frame}
+          sendCtrlAltDel={screen.sendCtrlAltDel}
+          disabled={screen.state !== "connected" || viewOnly}
+        />
       </div>
-      <div className={classes.screen} ref={target} role="application" aria-label={`Screen of ${name}`} data-testid="live-screen" />
+      <div
+        className={classes.screen}
+        ref={target}
+        role="application"
+        aria-label={`Screen of ${name}`}
+        data-testid="live-screen"
+      />
       {screen.state === "lost" && <Lost onAgain={screen.connectAgain} />}
     </div>
   );
@@ -43,11 +53,21 @@ type ScreenButtonsProps = {
 function ScreenButtons({ frame, sendCtrlAltDel, disabled }: ScreenButtonsProps) {
   return (
     <span className={classes.buttons}>
-      <Button size="compact-xs" variant="default" leftSection={<IconKeyboard size={14} />} onClick={sendCtrlAltDel} disabled={disabled}>
+      <Button
+        size="compact-xs"
+        variant="default"
+        leftSection={<IconKeyboard size={14} />}
+        onClick={sendCtrlAltDel}
+        disabled={disabled}
+      >
         Ctrl-Alt-Del
       </Button>
       <Tooltip label="Full screen">
-        <ActionIcon size="sm" aria-label="Full screen" onClick={() => void frame.current?.requestFullscreen()}>
+        <ActionIcon
+          size="sm"
+          aria-label="Full screen"
+          onClick={() => void frame.current?.requestFullscreen()}
+        >
           <IconMaximize size={15} />
         </ActionIcon>
       </Tooltip>
@@ -74,6 +94,8 @@ function hintFor(state: ScreenState, viewOnly: boolean): string {
     case "lost":
       return "Not connected";
     case "connected":
-      return viewOnly ? "You may look; your role is read-only" : "Click the screen to type; Esc belongs to the machine";
+      return viewOnly
+        ? "You may look; your role is read-only"
+        : "Click the screen to type; Esc belongs to the machine";
   }
 }

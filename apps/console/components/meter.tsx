@@ -3,7 +3,13 @@
 import { formatBytes, percentOf } from "../format/bytes.ts";
 import classes from "./meter.module.css";
 
-export function Meter({ usedBytes, freeBytes }: { readonly usedBytes: number; readonly freeBytes: number | null }) {
+export function Meter({
+  usedBytes,
+  freeBytes,
+}: {
+  readonly usedBytes: number;
+  readonly freeBytes: number | null;
+}) {
   if (freeBytes === null) {
     return (
       <div className={classes.words}>
@@ -19,8 +25,19 @@ export function Meter({ usedBytes, freeBytes }: { readonly usedBytes: number; re
         <span>{formatBytes(usedBytes)} used</span>
         <span className={classes.quiet}>{formatBytes(freeBytes)} free</span>
       </div>
-      <div className={classes.track} role="meter" aria-label="Space used" aria-valuenow={percent} aria-valuemin={0} aria-valuemax={100}>
-        <span className={classes.bar} data-tone={percent >= 95 ? "bad" : percent >= 85 ? "warn" : "normal"} style={{ width: `${percent}%` }} />
+      <div
+        className={classes.track}
+        role="meter"
+        aria-label="Space used"
+        aria-valuenow={percent}
+        aria-valuemin={0}
+        aria-valuemax={100}
+      >
+        <span
+          className={classes.bar}
+          data-tone={percent >= 95 ? "bad" : percent >= 85 ? "warn" : "normal"}
+          style={{ width: `${percent}%` }}
+        />
       </div>
     </div>
   );

@@ -18,7 +18,15 @@ type PageProps = {
   readonly width?: "full" | "reading";
 };
 
-export function Page({ title, description, crumbs = [], beside, actions, children, width = "full" }: PageProps) {
+export function Page({
+  title,
+  description,
+  crumbs = [],
+  beside,
+  actions,
+  children,
+  width = "full",
+}: PageProps) {
   useEffect(() => {
     document.title = `${title} · Mainstay`;
   }, [title]);

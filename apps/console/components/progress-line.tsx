@@ -24,7 +24,11 @@ export function ProgressLine({ label, percent, details = [] }: ProgressLineProps
         aria-valuemax={100}
         aria-valuenow={percent ?? undefined}
       >
-        <span className={classes.bar} data-unknown={percent === null || undefined} style={{ width: `${percent ?? 30}%` }} />
+        <span
+          className={classes.bar}
+          data-unknown={percent === null || undefined}
+          style={{ width: `${percent ?? 30}%` }}
+        />
       </div>
       {details.length > 0 && <div className={classes.details}>{details.join(" · ")}</div>}
     </div>

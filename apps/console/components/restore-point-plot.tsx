@@ -13,13 +13,23 @@ export type PlottedPoint = {
   readonly state: "proven" | "usable" | "damaged";
 };
 
-const STATE_WORDS = { proven: "proven by a restore test", usable: "usable, not proven", damaged: "damaged" } as const;
+const STATE_WORDS = {
+  proven: "proven by a restore test",
+  usable: "usable, not proven",
+  damaged: "damaged",
+} as const;
 const HEIGHT = 132;
 const TOP = 18;
 const BASE = 108;
 const SIDE = 6;
 
-export function RestorePointPlot({ points, timeZone }: { readonly points: readonly PlottedPoint[]; readonly timeZone: string }) {
+export function RestorePointPlot({
+  points,
+  timeZone,
+}: {
+  readonly points: readonly PlottedPoint[];
+  readonly timeZone: string;
+}) {
   const { ref, width } = useElementSize();
   const scale = scaleOf(points, Math.max(240, width));
   return (
@@ -77,8 +87,20 @@ function Bar({ point, scale, timeZone }: BarProps) {
   return (
     <Tooltip label={label} openDelay={0}>
       <g className={classes.bar} data-state={point.state}>
-        <rect x={xOf(scale, at.getTime()) - 2} y={TOP} width={scale.barWidth + 4} height={BASE - TOP} fill="transparent" />
-        <rect x={xOf(scale, at.getTime())} y={BASE - height} width={scale.barWidth} height={height} rx={1.5} />
+        <rect
+          x={xOf(scale, at.getTime()) - 2}
+          y={TOP}
+          width={scale.barWidth + 4}
+          height={BASE - TOP}
+          fill="transparent"
+        />
+        <rect
+          x={xOf(scale, at.getTime())}
+          y={BASE - height}
+          width={scale.barWidth}
+          height={height}
+          rx={1.5}
+        />
       </g>
     </Tooltip>
   );

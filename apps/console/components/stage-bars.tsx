@@ -11,20 +11,28 @@ export type StageBar = {
   readonly atMs: number | null;
 };
 
-export function StageBars({ stages, elapsedMs }: { readonly stages: readonly StageBar[]; readonly elapsedMs: number | null }) {
+export function StageBars({
+  stages,
+  elapsedMs,
+}: {
+  readonly stages: readonly StageBar[];
+  readonly elapsedMs: number | null;
+}) {
   const reached = stages.flatMap((stage) => (stage.atMs === null ? [] : [stage.atMs]));
   const endMs = Math.max(1, elapsedMs ?? 0, ...reached);
   return (
-    <div className={classes.chart}>
-      <ol className={classes.rows}>
-        {stages.map((stage, position) => (
-          <Row key={stage.name} stage={stage} fromMs={startOf(stages, position)} endMs={endMs} />
-        ))}
-      </ol>
-      <div className={classes.axis} aria-hidden>
-        <span>0</span>
-        <span>{formatDuration(endMs / 2)}</span>
-        <span>{formatDuration(endMs)}</span>
+    <div className={classes.frame}>
+      <div className={classes.chart}>
+        <ol className={classes.rows}>
+          {stages.map((stage, position) => (
+            <Row key={stage.name} stage={stage} fromMs={startOf(stages, position)} endMs={endMs} />
+          ))}
+        </ol>
+        <div className={classes.axis} aria-hidden>
+          <span>0</span>
+          <span>{formatDuration(endMs / 2)}</span>
+          <span>{formatDuration(endMs)}</span>
+        </div>
       </div>
     </div>
   );
@@ -44,7 +52,10 @@ function Row({ stage, fromMs, endMs }: RowProps) {
         {!waiting && (
           <span
             className={classes.bar}
-            style={{ left: `${(fromMs / endMs) * 100}%`, width: `max(3px, ${((toMs - fromMs) / endMs) * 100}%)` }}
+            style={{
+              left: `${(fromMs / endMs) * 100}%`,
+              width: `max(3px, ${((toMs - fromMs) / endMs) * 100}%)`,
+            }}
           />
         )}
       </span>

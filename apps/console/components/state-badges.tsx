@@ -1,6 +1,15 @@
 /** Every state of the contract as a badge. What was not measured is grey and says so; nothing unproven is green. */
 
-import type { Device, RecoverySession, Replica, RestorePoint, RestoreTest, Run, Vault, Verdict } from "@mainstay/contract";
+import type {
+  Device,
+  RecoverySession,
+  Replica,
+  RestorePoint,
+  RestoreTest,
+  Run,
+  Vault,
+  Verdict,
+} from "@mainstay/contract";
 import {
   IconAlertTriangle,
   IconArchive,
@@ -98,7 +107,8 @@ export function VaultBadge({ state, look }: WithLook & { readonly state: Vault["
 /** Named by its vault: the icon and the tooltip-free word tell the state. */
 export function ReplicaBadge({ replica }: { readonly replica: Replica }) {
   const look = REPLICAS[replica.state];
-  const label = replica.state === "present" ? replica.vaultName : `${replica.vaultName}: ${look.label.toLowerCase()}`;
+  const label =
+    replica.state === "present" ? replica.vaultName : `${replica.vaultName}: ${look.label.toLowerCase()}`;
   return draw({ ...look, label });
 }
 
@@ -109,7 +119,8 @@ export function ProofBadge({ proven }: { readonly proven: RestorePoint["proven"]
 }
 
 export function AgentBadge({ device }: { readonly device: Device }) {
-  if (device.state === "pending") return draw({ tone: "warn", icon: IconClockHour4, label: "Waits for approval" });
+  if (device.state === "pending")
+    return draw({ tone: "warn", icon: IconClockHour4, label: "Waits for approval" });
   if (device.state === "archived") return draw({ tone: "none", icon: IconArchive, label: "Archived" });
   if (device.agent === null) return draw({ tone: "none", icon: IconCircleDashed, label: "No agent" });
   return device.agent.connected

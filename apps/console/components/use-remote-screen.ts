@@ -11,7 +11,11 @@ export type RemoteScreen = {
   readonly connectAgain: () => void;
 };
 
-export function useRemoteScreen(target: RefObject<HTMLDivElement | null>, path: string, viewOnly: boolean): RemoteScreen {
+export function useRemoteScreen(
+  target: RefObject<HTMLDivElement | null>,
+  path: string,
+  viewOnly: boolean,
+): RemoteScreen {
   const [state, setState] = useState<ScreenState>("connecting");
   const [attempt, setAttempt] = useState(0);
   const connection = useRef<RFB | null>(null);

@@ -20,7 +20,7 @@ export function When({ at, timeZone, show = "relative" }: WhenProps) {
   const label = show === "relative" ? full : `${relative} · ${full}`;
   return (
     <Tooltip label={label}>
-      <time dateTime={at} style={{ whiteSpace: "nowrap" }}>
+      <time dateTime={at} className="when">
         {show === "relative" ? relative : formatInstant(moment, timeZone)}
       </time>
     </Tooltip>

@@ -24,7 +24,9 @@ export const RUN_KIND_WORDS: Readonly<Record<RunKind, string>> = {
   retention: "Retention",
 };
 
-export const STAGE_WORDS: Readonly<Record<TimelineEntry["stage"], { readonly name: string; readonly meaning: string }>> = {
+export const STAGE_WORDS: Readonly<
+  Record<TimelineEntry["stage"], { readonly name: string; readonly meaning: string }>
+> = {
   located: { name: "Located", meaning: "The restore point was found and its index read" },
   served: { name: "Served", meaning: "Its disks are offered as block devices" },
   "first-block": { name: "First block", meaning: "The machine read its first block" },

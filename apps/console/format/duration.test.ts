@@ -22,7 +22,13 @@ describe("a duration", () => {
   });
 
   it("reads minutes of an RPO in the largest whole units", () => {
-    expect([0.4, 15, 60, 240, 1800].map(formatMinutes)).toEqual(["under 1 min", "15 min", "1 h", "4 h", "1 d 6 h"]);
+    expect([0.4, 15, 60, 240, 1800].map(formatMinutes)).toEqual([
+      "under 1 min",
+      "15 min",
+      "1 h",
+      "4 h",
+      "1 d 6 h",
+    ]);
   });
 });
 

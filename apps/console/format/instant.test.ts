@@ -11,7 +11,9 @@ it("moves the date with the zone", () => {
 });
 
 it("names the zone in full", () => {
-  expect(formatInstantInFull(at, "America/New_York")).toMatch(/^Sat,? 31 Jan 2026, 18:30:05 .*\(America\/New_York\)$/);
+  expect(formatInstantInFull(at, "America/New_York")).toMatch(
+    /^Sat,? 31 Jan 2026, 18:30:05 .*\(America\/New_York\)$/,
+  );
 });
 
 it("labels an axis by hour while it is short and by day when it is long", () => {

@@ -34,7 +34,13 @@ export function CustomerCreate({ onClose }: { readonly onClose: () => void }) {
         data-autofocus
         required
       />
-      <FormEnd submit="Add customer" pending={create.isPending} cause={create.error} onCancel={onClose} disabled={name.trim() === ""} />
+      <FormEnd
+        submit="Add customer"
+        pending={create.isPending}
+        cause={create.error}
+        onCancel={onClose}
+        disabled={name.trim() === ""}
+      />
     </form>
   );
 }

@@ -35,7 +35,14 @@ export function EnrolmentTokenCreate({ customerId, sites, onClose }: EnrolmentTo
   };
   if (create.data !== undefined) {
     const zone = sites.find((site) => site.id === siteId)?.timeZone ?? "UTC";
-    return <TokenText text={create.data.text} expiresAt={create.data.token.expiresAt} timeZone={zone} onClose={onClose} />;
+    return (
+      <TokenText
+        text={create.data.text}
+        expiresAt={create.data.token.expiresAt}
+        timeZone={zone}
+        onClose={onClose}
+      />
+    );
   }
   return (
     <form onSubmit={submit} className="stack">
@@ -48,16 +55,41 @@ export function EnrolmentTokenCreate({ customerId, sites, onClose }: EnrolmentTo
         data-autofocus
       />
       <div className="pair">
-        <NumberInput label="Devices it may enrol" min={1} max={1000} value={usesMax} onChange={(value) => setUsesMax(Number(value))} />
-        <NumberInput label="Valid for" suffix=" hours" min={1} max={720} value={validHours} onChange={(value) => setValidHours(Number(value))} />
+        <NumberInput
+          label="Devices it may enrol"
+          min={1}
+          max={1000}
+          value={usesMax}
+          onChange={(value) => setUsesMax(Number(value))}
+        />
+        <NumberInput
+          label="Valid for"
+          suffix=" hours"
+          min={1}
+          max={720}
+          value={validHours}
+          onChange={(value) => setValidHours(Number(value))}
+        />
       </div>
       <ApprovalChoice value={approval} onChange={setApproval} />
-      <FormEnd submit="Make token" pending={create.isPending} cause={create.error} onCancel={onClose} disabled={siteId === undefined} />
+      <FormEnd
+        submit="Make token"
+        pending={create.isPending}
+        cause={create.error}
+        onCancel={onClose}
+        disabled={siteId === undefined}
+      />
     </form>
   );
 }
 
-function ApprovalChoice({ value, onChange }: { readonly value: Approval; readonly onChange: (value: Approval) => void }) {
+function ApprovalChoice({
+  value,
+  onChange,
+}: {
+  readonly value: Approval;
+  readonly onChange: (value: Approval) => void;
+}) {
   return (
     <div>
       <SegmentedControl
@@ -101,8 +133,8 @@ function TokenText({ text, expiresAt, timeZone, onClose }: TokenTextProps) {
         <CopyText text={text} what="the token" />
       </div>
       <p className="hint">
-        Valid until <When at={expiresAt} timeZone={timeZone} show="absolute" />. It holds this server's address and identity, so the
-        agent cannot be led to another server.
+        Valid until <When at={expiresAt} timeZone={timeZone} show="absolute" />. It holds this server's
+        address and identity, so the agent cannot be led to another server.
       </p>
       <div className="form-end">
         <Button onClick={onClose}>Close</Button>

@@ -12,7 +12,14 @@ type FormEndProps = {
   readonly danger?: boolean;
 };
 
-export function FormEnd({ submit, pending, cause, onCancel, disabled = false, danger = false }: FormEndProps) {
+export function FormEnd({
+  submit,
+  pending,
+  cause,
+  onCancel,
+  disabled = false,
+  danger = false,
+}: FormEndProps) {
   return (
     <>
       <ProblemLine cause={cause} />

@@ -28,7 +28,10 @@ export function NewPassword({ label, value, onChange, known }: NewPasswordProps)
       <div className={classes.strength} data-score={strength.score}>
         <span className={classes.steps} aria-hidden>
           {[1, 2, 3, 4].map((step) => (
-            <span key={step} data-reached={value !== "" && step <= Math.max(strength.score, 0) ? true : undefined} />
+            <span
+              key={step}
+              data-reached={value !== "" && step <= Math.max(strength.score, 0) ? true : undefined}
+            />
           ))}
         </span>
         <span id="password-strength" aria-live="polite">

@@ -22,7 +22,9 @@ export function passwordStrength(password: string, known: readonly string[]): Pa
 }
 
 function withoutKnown(password: string, known: readonly string[]): string {
-  const parts = known.flatMap((text) => text.toLowerCase().split(/[^\p{L}\p{N}]+/u)).filter((part) => part.length > 2);
+  const parts = known
+    .flatMap((text) => text.toLowerCase().split(/[^\p{L}\p{N}]+/u))
+    .filter((part) => part.length > 2);
   return parts.reduce((rest, part) => rest.replaceAll(part, ""), password);
 }
 

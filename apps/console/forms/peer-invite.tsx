@@ -41,7 +41,13 @@ export function PeerInvite({ onClose }: { readonly onClose: () => void }) {
         required
         data-autofocus
       />
-      <FormEnd submit="Make invitation" pending={invite.isPending} cause={invite.error} onCancel={onClose} disabled={name.trim() === ""} />
+      <FormEnd
+        submit="Make invitation"
+        pending={invite.isPending}
+        cause={invite.error}
+        onCancel={onClose}
+        disabled={name.trim() === ""}
+      />
     </form>
   );
 }

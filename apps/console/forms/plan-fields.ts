@@ -33,7 +33,8 @@ export function planFieldsOf(plan: ProtectionPlan | null, vaults: readonly Vault
     customerId: plan?.customerId ?? null,
     rpoMinutes: plan?.rpoMinutes ?? 60,
     retention: plan?.retention ?? { last: 4, hourly: 24, daily: 14, weekly: 8, monthly: 12, yearly: 0 },
-    replicateTo: plan === null ? (vaults.find((vault) => vault.kind === "mainstay")?.id ?? null) : plan.replicateTo,
+    replicateTo:
+      plan === null ? (vaults.find((vault) => vault.kind === "mainstay")?.id ?? null) : plan.replicateTo,
     tested: plan === null || plan.restoreTestEveryHours !== null,
     restoreTestEveryHours: plan?.restoreTestEveryHours ?? 168,
     bandwidthCapMib: cap === null ? "" : cap / MIB,
@@ -47,6 +48,7 @@ export function bodyOf(fields: PlanFields) {
     retention: fields.retention,
     replicateTo: fields.replicateTo,
     restoreTestEveryHours: fields.tested ? fields.restoreTestEveryHours : null,
-    bandwidthCapBytesPerSecond: fields.bandwidthCapMib === "" ? null : Math.round(fields.bandwidthCapMib * MIB),
+    bandwidthCapBytesPerSecond:
+      fields.bandwidthCapMib === "" ? null : Math.round(fields.bandwidthCapMib * MIB),
   };
 }

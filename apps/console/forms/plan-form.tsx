@@ -26,7 +26,13 @@ export function PlanForm({ before, vaults, customers, onClose }: PlanFormProps) 
   return (
     <form onSubmit={submit} className="stack">
       <div className="pair">
-        <TextInput label="Name" value={fields.name} onChange={(event) => set({ name: event.currentTarget.value })} required data-autofocus />
+        <TextInput
+          label="Name"
+          value={fields.name}
+          onChange={(event) => set({ name: event.currentTarget.value })}
+          required
+          data-autofocus
+        />
         <Select
           label="Offered to"
           placeholder="Every customer"
@@ -54,9 +60,16 @@ export function PlanForm({ before, vaults, customers, onClose }: PlanFormProps) 
             />
           ))}
         </div>
-        <p className="hint">One for each period; a point kept by any rule stays. The newest proven one always stays.</p>
+        <p className="hint">
+          One for each period; a point kept by any rule stays. The newest proven one always stays.
+        </p>
       </fieldset>
-      <FormEnd submit={before === null ? "Add plan" : "Save"} pending={save.isPending} cause={save.error} onCancel={onClose} />
+      <FormEnd
+        submit={before === null ? "Add plan" : "Save"}
+        pending={save.isPending}
+        cause={save.error}
+        onCancel={onClose}
+      />
     </form>
   );
 }
@@ -109,7 +122,9 @@ function Promised({ fields, set, vaults }: PromisedProps) {
       <div className="pair">
         <NumberInput
           label="Restore test every"
-          description={fields.tested ? "Boots, asks the probes, takes a photograph" : "Never tested is never protected"}
+          description={
+            fields.tested ? "Boots, asks the probes, takes a photograph" : "Never tested is never protected"
+          }
           suffix=" hours"
           min={1}
           max={8760}
@@ -126,7 +141,11 @@ function Promised({ fields, set, vaults }: PromisedProps) {
           onChange={(value) => set({ bandwidthCapMib: value === "" ? "" : Number(value) })}
         />
       </div>
-      <Switch label="Test by itself" checked={fields.tested} onChange={(event) => set({ tested: event.currentTarget.checked })} />
+      <Switch
+        label="Test by itself"
+        checked={fields.tested}
+        onChange={(event) => set({ tested: event.currentTarget.checked })}
+      />
     </>
   );
 }

@@ -52,7 +52,12 @@ export function fieldsOf(probe: ProbeSpec | null): ProbeFields {
     case "sql":
       return { ...EMPTY, ...probe, password: "", expected: probe.expectedAnswer ?? "" };
     case "guest-command":
-      return { ...EMPTY, ...probe, argumentLines: probe.arguments.join("\n"), expected: probe.expectedOutput ?? "" };
+      return {
+        ...EMPTY,
+        ...probe,
+        argumentLines: probe.arguments.join("\n"),
+        expected: probe.expectedOutput ?? "",
+      };
   }
 }
 
@@ -63,12 +68,27 @@ export function probeOf(fields: ProbeFields): ProbeSpec {
       return { kind: "tcp", name, port };
     case "http":
       return {
-        ...{ kind: "http", name, port, scheme: fields.scheme, path: fields.path, expectedStatus: fields.expectedStatus },
+        ...{
+          kind: "http",
+          name,
+          port,
+          scheme: fields.scheme,
+          path: fields.path,
+          expectedStatus: fields.expectedStatus,
+        },
         ...(fields.expected === "" ? {} : { expectedText: fields.expected }),
       };
     case "sql":
       return {
-        ...{ kind: "sql", name, port, engine: fields.engine, database: fields.database, user: fields.user, query: fields.query },
+        ...{
+          kind: "sql",
+          name,
+          port,
+          engine: fields.engine,
+          database: fields.database,
+          user: fields.user,
+          query: fields.query,
+        },
         ...(fields.password === "" ? {} : { password: fields.password }),
         ...(fields.expected === "" ? {} : { expectedAnswer: fields.expected }),
       };

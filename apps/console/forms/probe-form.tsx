@@ -53,7 +53,12 @@ export function ProbeForm({ protection, before, onClose }: ProbeFormProps) {
         />
       </div>
       <KindFields fields={fields} set={set} />
-      <FormEnd submit={before === null ? "Add probe" : "Save"} pending={update.isPending} cause={update.error} onCancel={onClose} />
+      <FormEnd
+        submit={before === null ? "Add probe" : "Save"}
+        pending={update.isPending}
+        cause={update.error}
+        onCancel={onClose}
+      />
     </form>
   );
 }
@@ -69,14 +74,30 @@ function KindFields({ fields, set }: PartProps) {
     case "sql":
       return <SqlFields fields={fields} set={set} />;
     case "screen-text":
-      return <TextInput label="Text that must be on the screen" value={fields.text} onChange={(event) => set({ text: event.currentTarget.value })} required />;
+      return (
+        <TextInput
+          label="Text that must be on the screen"
+          value={fields.text}
+          onChange={(event) => set({ text: event.currentTarget.value })}
+          required
+        />
+      );
     case "guest-command":
       return <CommandFields fields={fields} set={set} />;
   }
 }
 
 function PortField({ fields, set }: PartProps) {
-  return <NumberInput label="Port" min={1} max={65_535} allowDecimal={false} value={fields.port} onChange={(value) => set({ port: Number(value) })} />;
+  return (
+    <NumberInput
+      label="Port"
+      min={1}
+      max={65_535}
+      allowDecimal={false}
+      value={fields.port}
+      onChange={(value) => set({ port: Number(value) })}
+    />
+  );
 }
 
 function HttpFields({ fields, set }: PartProps) {
@@ -92,10 +113,25 @@ function HttpFields({ fields, set }: PartProps) {
         />
         <PortField fields={fields} set={set} />
       </div>
-      <TextInput label="Path" value={fields.path} onChange={(event) => set({ path: event.currentTarget.value })} required />
+      <TextInput
+        label="Path"
+        value={fields.path}
+        onChange={(event) => set({ path: event.currentTarget.value })}
+        required
+      />
       <div className="pair">
-        <NumberInput label="Expected status" min={100} max={599} value={fields.expectedStatus} onChange={(value) => set({ expectedStatus: Number(value) })} />
-        <TextInput label="Text in the answer (optional)" value={fields.expected} onChange={(event) => set({ expected: event.currentTarget.value })} />
+        <NumberInput
+          label="Expected status"
+          min={100}
+          max={599}
+          value={fields.expectedStatus}
+          onChange={(value) => set({ expectedStatus: Number(value) })}
+        />
+        <TextInput
+          label="Text in the answer (optional)"
+          value={fields.expected}
+          onChange={(event) => set({ expected: event.currentTarget.value })}
+        />
       </div>
     </>
   );
@@ -116,8 +152,19 @@ function SqlFields({ fields, set }: PartProps) {
         <PortField fields={fields} set={set} />
       </div>
       <div className="pair">
-        <TextInput label="Database" value={fields.database} onChange={(event) => set({ database: event.currentTarget.value })} required />
-        <TextInput label="User" value={fields.user} onChange={(event) => set({ user: event.currentTarget.value })} required autoComplete="off" />
+        <TextInput
+          label="Database"
+          value={fields.database}
+          onChange={(event) => set({ database: event.currentTarget.value })}
+          required
+        />
+        <TextInput
+          label="User"
+          value={fields.user}
+          onChange={(event) => set({ user: event.currentTarget.value })}
+          required
+          autoComplete="off"
+        />
         <PasswordInput
           label="Password"
           placeholder="Left empty: the stored one stays"
@@ -126,7 +173,15 @@ function SqlFields({ fields, set }: PartProps) {
           autoComplete="new-password"
         />
       </div>
-      <Textarea label="Query" autosize minRows={2} value={fields.query} onChange={(event) => set({ query: event.currentTarget.value })} required styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }} />
+      <Textarea
+        label="Query"
+        autosize
+        minRows={2}
+        value={fields.query}
+        onChange={(event) => set({ query: event.currentTarget.value })}
+        required
+        styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)" } }}
+      />
       <TextInput
         label="Expected answer (optional)"
         description="First column of the first row, as text. Left empty, any answer passes."
@@ -140,9 +195,26 @@ function SqlFields({ fields, set }: PartProps) {
 function CommandFields({ fields, set }: PartProps) {
   return (
     <>
-      <TextInput label="Command" description="The machine needs the QEMU guest agent" placeholder="/usr/bin/systemctl" value={fields.command} onChange={(event) => set({ command: event.currentTarget.value })} required />
-      <Textarea label="Arguments, one a line" autosize minRows={2} value={fields.argumentLines} onChange={(event) => set({ argumentLines: event.currentTarget.value })} />
-      <TextInput label="Text in the output (optional)" value={fields.expected} onChange={(event) => set({ expected: event.currentTarget.value })} />
+      <TextInput
+        label="Command"
+        description="The machine needs the QEMU guest agent"
+        placeholder="/usr/bin/systemctl"
+        value={fields.command}
+        onChange={(event) => set({ command: event.currentTarget.value })}
+        required
+      />
+      <Textarea
+        label="Arguments, one a line"
+        autosize
+        minRows={2}
+        value={fields.argumentLines}
+        onChange={(event) => set({ argumentLines: event.currentTarget.value })}
+      />
+      <TextInput
+        label="Text in the output (optional)"
+        value={fields.expected}
+        onChange={(event) => set({ expected: event.currentTarget.value })}
+      />
     </>
   );
 }

@@ -48,8 +48,23 @@ export function RunRestorePoint({ point, device, timeZone, onClose }: RunRestore
       </p>
       <WhereToRun places={places} chosen={place?.vaultId} onChoose={setVaultId} />
       <div className="pair">
-        <NumberInput label="Memory" suffix=" GiB" min={0.125} max={1024} step={1} value={machine.memoryGib} onChange={machine.setMemoryGib} />
-        <NumberInput label="Processors" min={1} max={64} allowDecimal={false} value={machine.processors} onChange={machine.setProcessors} />
+        <NumberInput
+          label="Memory"
+          suffix=" GiB"
+          min={0.125}
+          max={1024}
+          step={1}
+          value={machine.memoryGib}
+          onChange={machine.setMemoryGib}
+        />
+        <NumberInput
+          label="Processors"
+          min={1}
+          max={64}
+          allowDecimal={false}
+          value={machine.processors}
+          onChange={machine.setProcessors}
+        />
       </div>
       <div>
         <h3 className="label" id="network-label">
@@ -98,7 +113,8 @@ function usePlaces(point: RestorePoint): readonly Place[] {
       name: replica.vaultName,
       kind: vault?.kind ?? "local",
       ready: replica.state === "present" && vault?.state !== "unreachable",
-      why: replica.state !== "present" ? `The replica is ${replica.state} there` : (vault?.stateDetail ?? null),
+      why:
+        replica.state !== "present" ? `The replica is ${replica.state} there` : (vault?.stateDetail ?? null),
     };
   });
 }
@@ -126,7 +142,10 @@ function useStart(onClose: () => void) {
     onSuccess: async (session) => {
       void queries.invalidateQueries({ queryKey: ["recovery-sessions"] });
       onClose();
-      await navigate({ to: "/recovery-sessions/$recoverySessionId", params: { recoverySessionId: session.id } });
+      await navigate({
+        to: "/recovery-sessions/$recoverySessionId",
+        params: { recoverySessionId: session.id },
+      });
     },
   });
 }

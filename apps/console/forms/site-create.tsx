@@ -48,7 +48,13 @@ export function SiteCreate({ customerId, onClose }: SiteCreateProps) {
         allowDeselect={false}
         limit={60}
       />
-      <FormEnd submit="Add site" pending={create.isPending} cause={create.error} onCancel={onClose} disabled={name.trim() === ""} />
+      <FormEnd
+        submit="Add site"
+        pending={create.isPending}
+        cause={create.error}
+        onCancel={onClose}
+        disabled={name.trim() === ""}
+      />
     </form>
   );
 }

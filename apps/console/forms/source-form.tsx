@@ -81,8 +81,20 @@ function PlaceFields({ fields, set }: PlaceFieldsProps) {
     case "qemu":
       return (
         <div className="pair">
-          <TextInput label="QMP socket" placeholder="/run/machine.qmp" value={fields.qmpSocket} onChange={(event) => set({ qmpSocket: event.currentTarget.value })} required />
-          <TextInput label="Block node" placeholder="disk0" value={fields.node} onChange={(event) => set({ node: event.currentTarget.value })} required />
+          <TextInput
+            label="QMP socket"
+            placeholder="/run/machine.qmp"
+            value={fields.qmpSocket}
+            onChange={(event) => set({ qmpSocket: event.currentTarget.value })}
+            required
+          />
+          <TextInput
+            label="Block node"
+            placeholder="disk0"
+            value={fields.node}
+            onChange={(event) => set({ node: event.currentTarget.value })}
+            required
+          />
         </div>
       );
   }
@@ -94,7 +106,14 @@ function sourceOf({ kind, name, path, qmpSocket, node }: Fields): CaptureSource 
     case "qcow2":
       return { kind, name, path };
     case "files":
-      return { kind, name, paths: path.split("\n").map((line) => line.trim()).filter((line) => line !== "") };
+      return {
+        kind,
+        name,
+        paths: path
+          .split("\n")
+          .map((line) => line.trim())
+          .filter((line) => line !== ""),
+      };
     case "qemu":
       return { kind, name, qmpSocket, node };
   }

@@ -67,13 +67,20 @@ function FirstCode({ secret, otpauthUrl, onOn }: FirstCodeProps) {
   );
 }
 
-function RecoveryCodes({ codes, onDone }: { readonly codes: readonly string[]; readonly onDone: () => void }) {
+function RecoveryCodes({
+  codes,
+  onDone,
+}: {
+  readonly codes: readonly string[];
+  readonly onDone: () => void;
+}) {
   const [kept, setKept] = useState(false);
   const text = codes.join("\n");
   return (
     <div className="stack">
       <p className={classes.note}>
-        Each of these codes signs you in once when the phone is lost. They are shown only now: keep them where the phone is not.
+        Each of these codes signs you in once when the phone is lost. They are shown only now: keep them where
+        the phone is not.
       </p>
       <div className={classes.codes}>
         <ul>
@@ -92,7 +99,11 @@ function RecoveryCodes({ codes, onDone }: { readonly codes: readonly string[]; r
       >
         Download as text
       </Button>
-      <Checkbox label="I have kept the recovery codes" checked={kept} onChange={(event) => setKept(event.currentTarget.checked)} />
+      <Checkbox
+        label="I have kept the recovery codes"
+        checked={kept}
+        onChange={(event) => setKept(event.currentTarget.checked)}
+      />
       <Button onClick={onDone} disabled={!kept}>
         Done
       </Button>

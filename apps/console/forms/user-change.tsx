@@ -56,7 +56,13 @@ function ChangeRole({ user, onClose }: OneUserProps) {
   return (
     <form onSubmit={submit} className="stack">
       <RoleSelect value={role} onChange={setRole} />
-      <FormEnd submit="Save" pending={change.isPending} cause={change.error} onCancel={onClose} disabled={role === user.role} />
+      <FormEnd
+        submit="Save"
+        pending={change.isPending}
+        cause={change.error}
+        onCancel={onClose}
+        disabled={role === user.role}
+      />
     </form>
   );
 }
@@ -87,8 +93,18 @@ function RemoveTotp({ user, onClose }: OneUserProps) {
     await queries.invalidateQueries({ queryKey: ["users"] });
   };
   return (
-    <Confirm title={`Turn off the second factor of ${user.name}?`} action="Turn off" danger run={run} opened onClose={onClose}>
-      <p className="prose">Until it is on again the password alone signs {user.name} in. Do this for a lost phone only, and only after you have made sure who asks.</p>
+    <Confirm
+      title={`Turn off the second factor of ${user.name}?`}
+      action="Turn off"
+      danger
+      run={run}
+      opened
+      onClose={onClose}
+    >
+      <p className="prose">
+        Until it is on again the password alone signs {user.name} in. Do this for a lost phone only, and only
+        after you have made sure who asks.
+      </p>
     </Confirm>
   );
 }
@@ -102,9 +118,18 @@ function ChangeState({ user, onClose }: OneUserProps) {
   };
   const off = state === "off";
   return (
-    <Confirm title={off ? `Turn ${user.name} off?` : `Turn ${user.name} on again?`} action={off ? "Turn off" : "Turn on"} danger={off} run={run} opened onClose={onClose}>
+    <Confirm
+      title={off ? `Turn ${user.name} off?` : `Turn ${user.name} on again?`}
+      action={off ? "Turn off" : "Turn on"}
+      danger={off}
+      run={run}
+      opened
+      onClose={onClose}
+    >
       <p className="prose">
-        {off ? "All sessions of this user end, and nobody can sign in as them. The audit keeps what they did." : "The user can sign in again with the password they had."}
+        {off
+          ? "All sessions of this user end, and nobody can sign in as them. The audit keeps what they did."
+          : "The user can sign in again with the password they had."}
       </p>
     </Confirm>
   );

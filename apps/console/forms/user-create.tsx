@@ -22,18 +22,37 @@ export function UserCreate({ onClose }: { readonly onClose: () => void }) {
     event.preventDefault();
     create.mutate();
   };
-  if (create.data !== undefined) return <SignInLinkText name={create.data.user.name} link={create.data.link} onClose={onClose} />;
+  if (create.data !== undefined)
+    return <SignInLinkText name={create.data.user.name} link={create.data.link} onClose={onClose} />;
   return (
     <form onSubmit={submit} className="stack">
-      <TextInput label="Name" value={name} onChange={(event) => setName(event.currentTarget.value)} required data-autofocus />
-      <TextInput label="E-mail" type="email" value={email} onChange={(event) => setEmail(event.currentTarget.value)} required />
+      <TextInput
+        label="Name"
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        required
+        data-autofocus
+      />
+      <TextInput
+        label="E-mail"
+        type="email"
+        value={email}
+        onChange={(event) => setEmail(event.currentTarget.value)}
+        required
+      />
       <RoleSelect value={role} onChange={setRole} />
       <FormEnd submit="Add user" pending={create.isPending} cause={create.error} onCancel={onClose} />
     </form>
   );
 }
 
-export function RoleSelect({ value, onChange }: { readonly value: Role; readonly onChange: (role: Role) => void }) {
+export function RoleSelect({
+  value,
+  onChange,
+}: {
+  readonly value: Role;
+  readonly onChange: (role: Role) => void;
+}) {
   return (
     <Select
       label="Role"

@@ -25,7 +25,14 @@ export function VaultAdd({ onClose }: { readonly onClose: () => void }) {
   };
   return (
     <form onSubmit={submit} className="stack">
-      <TextInput label="Name" placeholder="Off-site" value={name} onChange={(event) => setName(event.currentTarget.value)} required data-autofocus />
+      <TextInput
+        label="Name"
+        placeholder="Off-site"
+        value={name}
+        onChange={(event) => setName(event.currentTarget.value)}
+        required
+        data-autofocus
+      />
       <Textarea
         label="Invitation"
         description="Made at the other Mainstay: Vaults, then “Invite a Mainstay”, or “./mainstay peer invite” there"
@@ -35,12 +42,24 @@ export function VaultAdd({ onClose }: { readonly onClose: () => void }) {
         maxRows={8}
         value={invitation}
         onChange={(event) => setInvitation(event.currentTarget.value)}
-        error={invitation.trim() !== "" && ticket === undefined ? "This is not a whole invitation: it begins with msp1. and is one line" : undefined}
+        error={
+          invitation.trim() !== "" && ticket === undefined
+            ? "This is not a whole invitation: it begins with msp1. and is one line"
+            : undefined
+        }
         styles={{ input: { fontFamily: "var(--mantine-font-family-monospace)", fontSize: "0.75rem" } }}
         required
       />
-      {ticket !== undefined && <p className="hint">It leads to {ticket.address}; its identity is pinned from now on.</p>}
-      <FormEnd submit="Add vault" pending={add.isPending} cause={add.error} onCancel={onClose} disabled={ticket === undefined || name.trim() === ""} />
+      {ticket !== undefined && (
+        <p className="hint">It leads to {ticket.address}; its identity is pinned from now on.</p>
+      )}
+      <FormEnd
+        submit="Add vault"
+        pending={add.isPending}
+        cause={add.error}
+        onCancel={onClose}
+        disabled={ticket === undefined || name.trim() === ""}
+      />
     </form>
   );
 }

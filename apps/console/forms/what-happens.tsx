@@ -24,7 +24,8 @@ export function WhatHappens({ device, place, ports }: WhatHappensProps) {
 }
 
 function sentences(device: Device, place: Place | undefined, ports: readonly number[]): readonly string[] {
-  if (place === undefined) return ["No vault can run this restore point now: none holds a whole copy and answers."];
+  if (place === undefined)
+    return ["No vault can run this restore point now: none holds a whole copy and answers."];
   const where = place.kind === "local" ? "on this server" : `at ${place.name}, from the replica there alone`;
   return [
     `A copy of ${device.name} starts ${where}, straight from the repository.`,

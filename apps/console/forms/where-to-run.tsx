@@ -48,7 +48,9 @@ function PlaceCard({ place }: { readonly place: Place }) {
         <span className={classes.name}>
           <Glyph size={16} stroke={1.7} aria-hidden /> {place.kind === "local" ? "Here" : "Off-site"}
         </span>
-        <span className="quiet">{place.ready ? place.name : `${place.name}: ${place.why ?? "not ready"}`}</span>
+        <span className="quiet">
+          {place.ready ? place.name : `${place.name}: ${place.why ?? "not ready"}`}
+        </span>
       </span>
     </Radio.Card>
   );

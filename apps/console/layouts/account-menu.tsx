@@ -33,7 +33,10 @@ export function AccountMenu() {
         <Menu.Label>
           {session.user.email} · {ROLE_WORDS[session.user.role]}
         </Menu.Label>
-        <Menu.Item leftSection={<IconUserCircle size={16} stroke={1.7} />} onClick={() => void navigate({ to: ACCOUNT_ITEM.to })}>
+        <Menu.Item
+          leftSection={<IconUserCircle size={16} stroke={1.7} />}
+          onClick={() => void navigate({ to: ACCOUNT_ITEM.to })}
+        >
           {ACCOUNT_ITEM.label}
         </Menu.Item>
         <Menu.Item leftSection={<IconLogout size={16} stroke={1.7} />} onClick={() => signOut.mutate()}>

@@ -6,7 +6,11 @@ import { Mark } from "../components/mark.tsx";
 import classes from "./entrance.module.css";
 import { SchemeToggle } from "./scheme-toggle.tsx";
 
-type EntranceProps = { readonly title: string; readonly description?: ReactNode; readonly children: ReactNode };
+type EntranceProps = {
+  readonly title: string;
+  readonly description?: ReactNode;
+  readonly children: ReactNode;
+};
 
 export function Entrance({ title, description, children }: EntranceProps) {
   useEffect(() => {

@@ -20,7 +20,11 @@ export function PageFailed({ error }: ErrorComponentProps) {
 
 export function PagePending() {
   return (
-    <div role="status" aria-label="Loading" style={{ display: "grid", placeItems: "center", padding: "6rem 1rem" }}>
+    <div
+      role="status"
+      aria-label="Loading"
+      style={{ display: "grid", placeItems: "center", padding: "6rem 1rem" }}
+    >
       <Loader size="sm" type="dots" />
     </div>
   );

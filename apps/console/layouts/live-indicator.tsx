@@ -9,7 +9,10 @@ import classes from "./shell.module.css";
 const WORDS: Readonly<Record<LiveState, { readonly word: string; readonly meaning: string }>> = {
   connecting: { word: "Connecting", meaning: "Connecting for live updates" },
   live: { word: "Live", meaning: "This page updates by itself" },
-  broken: { word: "Reconnecting", meaning: "Live updates are interrupted; the page is read again every 15 seconds meanwhile" },
+  broken: {
+    word: "Reconnecting",
+    meaning: "Live updates are interrupted; the page is read again every 15 seconds meanwhile",
+  },
 };
 
 export function LiveIndicator() {

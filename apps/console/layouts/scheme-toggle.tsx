@@ -3,7 +3,11 @@
 import { ActionIcon, Menu, useMantineColorScheme, type MantineColorScheme } from "@mantine/core";
 import { IconCheck, IconDeviceDesktop, IconMoon, IconSun, type Icon } from "@tabler/icons-react";
 
-const SCHEMES: readonly { readonly value: MantineColorScheme; readonly label: string; readonly icon: Icon }[] = [
+const SCHEMES: readonly {
+  readonly value: MantineColorScheme;
+  readonly label: string;
+  readonly icon: Icon;
+}[] = [
   { value: "auto", label: "As the system", icon: IconDeviceDesktop },
   { value: "light", label: "Light", icon: IconSun },
   { value: "dark", label: "Dark", icon: IconMoon },

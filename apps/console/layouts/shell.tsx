@@ -4,8 +4,10 @@ import { Burger, Drawer, UnstyledButton } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import { spotlight } from "@mantine/spotlight";
 import { IconSearch } from "@tabler/icons-react";
+import { useQueryClient } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { useEffect, useRef, type RefObject } from "react";
+import { followLiveEvents } from "../api/live-events.ts";
 import { Mark } from "../components/mark.tsx";
 import { AccountMenu } from "./account-menu.tsx";
 import { CommandPalette } from "./command-palette.tsx";
@@ -18,17 +20,26 @@ export function Shell() {
   const [menuOpen, menu] = useDisclosure(false);
   const main = useRef<HTMLElement>(null);
   useFocusOnNavigation(main, menu.close);
+  useLiveEvents();
   return (
     <div className={classes.shell}>
       <a href="#main" className={classes.skip}>
         Skip to content
       </a>
       <aside className={classes.sidebar}>
-        <Brand />
-        <Navigation />
+        <div className={classes.rail}>
+          <Brand />
+          <Navigation />
+        </div>
       </aside>
       <header className={classes.bar}>
-        <Burger className={classes.burger} size="sm" opened={menuOpen} onClick={menu.toggle} aria-label="Navigation" />
+        <Burger
+          className={classes.burger}
+          size="sm"
+          opened={menuOpen}
+          onClick={menu.toggle}
+          aria-label="Navigation"
+        />
         <SearchButton />
         <div className={classes.right}>
           <LiveIndicator />
@@ -81,12 +92,27 @@ function Navigation() {
 
 function SearchButton() {
   return (
-    <UnstyledButton className={classes.search} onClick={spotlight.open} aria-label="Find a page, customer or device" aria-keyshortcuts="Control+K">
+    <UnstyledButton
+      className={classes.search}
+      onClick={spotlight.open}
+      aria-label="Find a page, customer or device"
+      aria-keyshortcuts="Control+K"
+    >
       <IconSearch size={15} aria-hidden />
       <span className={classes.searchText}>Find a page, customer or device</span>
       <kbd className={classes.keys}>Ctrl K</kbd>
     </UnstyledButton>
   );
+}
+
+/** Follows the server for as long as somebody is signed in on this page. */
+function useLiveEvents(): void {
+  const queries = useQueryClient();
+  useEffect(() => {
+    const leaving = new AbortController();
+    followLiveEvents(queries, leaving.signal);
+    return () => leaving.abort();
+  }, [queries]);
 }
 
 /** A new page begins at its top, for the eyes and for the keyboard; without this, focus stays on a link that is gone. */

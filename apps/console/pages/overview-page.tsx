@@ -24,7 +24,8 @@ export function OverviewPage() {
   const { data: overview } = useSuspenseQuery(overviewQuery());
   const rows = useRows(overview);
   const { show } = route.useSearch();
-  if (overview.customers.every((entry) => entry.devices.length === 0)) return <NothingYet customers={overview.customers.length} />;
+  if (overview.customers.every((entry) => entry.devices.length === 0))
+    return <NothingYet customers={overview.customers.length} />;
   return (
     <Page title="Overview" description={summaryOf(overview)}>
       <VerdictFigures counts={overview.devices} chosen={show} />
@@ -73,18 +74,33 @@ function groupOf(overview: Overview, row: DeviceOverview) {
 }
 
 /** The counts are the filter: press one to see only those devices, press it again to see all. */
-function VerdictFigures({ counts, chosen }: { readonly counts: Overview["devices"]; readonly chosen: string | undefined }) {
+function VerdictFigures({
+  counts,
+  chosen,
+}: {
+  readonly counts: Overview["devices"];
+  readonly chosen: string | undefined;
+}) {
   const total = verdicts.reduce((sum, verdict) => sum + counts[verdict], 0);
   return (
     <div className={classes.figures}>
       <div className={classes.figureRow} role="group" aria-label="Show only">
         {verdicts.map((verdict) => (
-          <VerdictFigure key={verdict} verdict={verdict} count={counts[verdict]} chosen={chosen === verdict} />
+          <VerdictFigure
+            key={verdict}
+            verdict={verdict}
+            count={counts[verdict]}
+            chosen={chosen === verdict}
+          />
         ))}
       </div>
       <div className={classes.shares} aria-hidden>
         {verdicts.map((verdict) => (
-          <span key={verdict} data-tone={VERDICTS[verdict].tone} style={{ flexGrow: counts[verdict] / Math.max(1, total) }} />
+          <span
+            key={verdict}
+            data-tone={VERDICTS[verdict].tone}
+            style={{ flexGrow: counts[verdict] / Math.max(1, total) }}
+          />
         ))}
       </div>
     </div>
@@ -133,7 +149,12 @@ function SearchLine({ found }: { readonly found: number }) {
         {formatCount(found, "device")}
       </span>
       {(q !== "" || show !== undefined) && (
-        <Button size="compact-xs" variant="subtle" leftSection={<IconFilterOff size={14} />} onClick={() => void navigate({ search: {}, replace: true })}>
+        <Button
+          size="compact-xs"
+          variant="subtle"
+          leftSection={<IconFilterOff size={14} />}
+          onClick={() => void navigate({ search: {}, replace: true })}
+        >
           Show all
         </Button>
       )}
@@ -143,7 +164,15 @@ function SearchLine({ found }: { readonly found: number }) {
 
 function NothingFound() {
   return (
-    <Empty icon={IconSearch} title="No device matches" action={<ButtonLink to="/" variant="default" size="xs">Show all devices</ButtonLink>}>
+    <Empty
+      icon={IconSearch}
+      title="No device matches"
+      action={
+        <ButtonLink to="/" variant="default" size="xs">
+          Show all devices
+        </ButtonLink>
+      }
+    >
       Change the filter text, or press the chosen figure above again.
     </Empty>
   );
@@ -160,7 +189,11 @@ function NothingYet({ customers }: { readonly customers: number }) {
         <Empty
           icon={IconBuildings}
           title="No devices yet"
-          action={<ButtonLink to="/customers">{customers === 0 ? "Add the first customer" : "To the customers"}</ButtonLink>}
+          action={
+            <ButtonLink to="/customers">
+              {customers === 0 ? "Add the first customer" : "To the customers"}
+            </ButtonLink>
+          }
         >
           {text}
         </Empty>

@@ -1,6 +1,6 @@
 /** The console's look as values: one accent, cool neutrals, small radii, dense sizes. Colours of states are in tokens.css. */
 
-import { createTheme, type MantineColorsTuple } from "@mantine/core";
+import { createTheme, type CSSVariablesResolver, type MantineColorsTuple } from "@mantine/core";
 
 const cobalt: MantineColorsTuple = [
   "#eef1ff",
@@ -8,7 +8,7 @@ const cobalt: MantineColorsTuple = [
   "#bcc7ff",
   "#98a7ff",
   "#7c8dfb",
-  "#5d70f0",
+  "#4d61e8",
   "#3b4fd8",
   "#3142b8",
   "#293796",
@@ -41,7 +41,8 @@ const dark: MantineColorsTuple = [
   "#06080a",
 ];
 
-const SANS = '"Inter Variable", Inter, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif';
+const SANS =
+  '"Inter Variable", Inter, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif';
 const MONO = '"JetBrains Mono Variable", ui-monospace, SFMono-Regular, Menlo, Consolas, monospace';
 
 export const theme = createTheme({
@@ -72,10 +73,38 @@ export const theme = createTheme({
   components: {
     Button: { defaultProps: { size: "sm" } },
     ActionIcon: { defaultProps: { variant: "subtle", color: "gray" } },
-    Modal: { defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.5, blur: 2 }, radius: "md" } },
-    Tooltip: { defaultProps: { openDelay: 250, withArrow: false, events: { hover: true, focus: true, touch: true } } },
-    TextInput: { defaultProps: { size: "sm" } },
-    Select: { defaultProps: { size: "sm", comboboxProps: { shadow: "md" } } },
+    Modal: {
+      defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.5, blur: 2 }, radius: "md" },
+    },
+    Tooltip: {
+      defaultProps: { openDelay: 250, withArrow: false, events: { hover: true, focus: true, touch: true } },
+    },
+    // Nearly every field is required; the few that are not say so in their label.
+    TextInput: { defaultProps: { withAsterisk: false } },
+    PasswordInput: { defaultProps: { withAsterisk: false } },
+    Textarea: { defaultProps: { withAsterisk: false } },
+    Select: { defaultProps: { withAsterisk: false, comboboxProps: { shadow: "md" } } },
     Menu: { defaultProps: { shadow: "md", position: "bottom-end" } },
   },
 });
+
+/** Soft and bare buttons take our accent in both schemes; Mantine's own mix turns nearly white on dark. */
+export const cssVariables: CSSVariablesResolver = () => {
+  const accent = {
+    "--mantine-color-cobalt-light": "var(--accent-soft)",
+    "--mantine-color-cobalt-light-hover": "var(--accent-soft)",
+    "--mantine-color-cobalt-light-color": "var(--accent-text)",
+  };
+  return {
+    variables: {},
+    light: accent,
+    dark: {
+      ...accent,
+      "--mantine-color-red-light": "var(--bad-soft)",
+      "--mantine-color-red-light-hover": "var(--bad-soft)",
+      "--mantine-color-red-light-color": "var(--bad)",
+      "--mantine-color-yellow-light": "var(--warn-soft)",
+      "--mantine-color-yellow-light-color": "var(--warn)",
+    },
+  };
+};

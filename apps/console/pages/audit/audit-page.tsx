@@ -20,9 +20,14 @@ export function AuditPage() {
   const [shown, setShown] = useState<AuditEntry>();
   const entries = query.data.pages.flatMap((page) => page.items);
   const wanted = filter.trim().toLowerCase();
-  const rows = entries.filter((entry) => `${entry.actor.name} ${entry.action} ${entry.subject.name}`.toLowerCase().includes(wanted));
+  const rows = entries.filter((entry) =>
+    `${entry.actor.name} ${entry.action} ${entry.subject.name}`.toLowerCase().includes(wanted),
+  );
   return (
-    <Page title="Audit" description="Written in the same transaction as the change itself; nothing here can be edited or removed.">
+    <Page
+      title="Audit"
+      description="Written in the same transaction as the change itself; nothing here can be edited or removed."
+    >
       <Panel
         title="Changes"
         padding="flush"
@@ -44,18 +49,34 @@ export function AuditPage() {
           rowKey={(entry) => entry.id}
           columns={columnsFor(setShown)}
           empty={
-            <Empty icon={IconHistory} title={entries.length === 0 ? "Nothing was changed yet" : "No shown change matches"}>
-              {entries.length === 0 ? "The first change will stand here with who made it." : "Change the filter, or show older changes first."}
+            <Empty
+              icon={IconHistory}
+              title={entries.length === 0 ? "Nothing was changed yet" : "No shown change matches"}
+            >
+              {entries.length === 0
+                ? "The first change will stand here with who made it."
+                : "Change the filter, or show older changes first."}
             </Empty>
           }
         />
         {query.hasNextPage && (
-          <Button variant="subtle" size="xs" fullWidth onClick={() => void query.fetchNextPage()} loading={query.isFetchingNextPage}>
+          <Button
+            variant="subtle"
+            size="xs"
+            fullWidth
+            onClick={() => void query.fetchNextPage()}
+            loading={query.isFetchingNextPage}
+          >
             Show older
           </Button>
         )}
       </Panel>
-      <Dialog title={shown?.action ?? "Change"} opened={shown !== undefined} onClose={() => setShown(undefined)} size="lg">
+      <Dialog
+        title={shown?.action ?? "Change"}
+        opened={shown !== undefined}
+        onClose={() => setShown(undefined)}
+        size="lg"
+      >
         {shown !== undefined && <Details entry={shown} />}
       </Dialog>
     </Page>
@@ -64,18 +85,30 @@ export function AuditPage() {
 
 function columnsFor(onShow: (entry: AuditEntry) => void): readonly Column<AuditEntry>[] {
   return [
-    { key: "at", title: "When", cell: (entry) => <When at={entry.at} timeZone={viewerTimeZone()} show="absolute" />, sortBy: (entry) => Date.parse(entry.at), width: "13rem" },
+    {
+      key: "at",
+      title: "When",
+      cell: (entry) => <When at={entry.at} timeZone={viewerTimeZone()} show="absolute" />,
+      sortBy: (entry) => Date.parse(entry.at),
+      width: "13rem",
+    },
     {
       key: "actor",
       title: "By",
       cell: (entry) => (
         <span>
-          {entry.actor.name} {entry.actor.kind !== "user" && <span className="quiet">({entry.actor.kind})</span>}
+          {entry.actor.name}{" "}
+          {entry.actor.kind !== "user" && <span className="quiet">({entry.actor.kind})</span>}
         </span>
       ),
       sortBy: (entry) => entry.actor.name,
     },
-    { key: "action", title: "Action", cell: (entry) => <span className="mono">{entry.action}</span>, sortBy: (entry) => entry.action },
+    {
+      key: "action",
+      title: "Action",
+      cell: (entry) => <span className="mono">{entry.action}</span>,
+      sortBy: (entry) => entry.action,
+    },
     {
       key: "subject",
       title: "Subject",
@@ -93,7 +126,12 @@ function columnsFor(onShow: (entry: AuditEntry) => void): readonly Column<AuditE
       phone: "bare",
       cell: (entry) =>
         (entry.before !== undefined || entry.after !== undefined) && (
-          <Button size="compact-xs" variant="default" onClick={() => onShow(entry)} aria-label={`Show what ${entry.action} changed on ${entry.subject.name}`}>
+          <Button
+            size="compact-xs"
+            variant="default"
+            onClick={() => onShow(entry)}
+            aria-label={`Show what ${entry.action} changed on ${entry.subject.name}`}
+          >
             Before and after
           </Button>
         ),

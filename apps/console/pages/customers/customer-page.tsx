@@ -51,7 +51,10 @@ export function CustomerPage() {
         )
       }
     >
-      <Devices next={!may.change ? undefined : sites.length === 0 ? addSite : makeToken} hasSites={sites.length > 0} />
+      <Devices
+        next={!may.change ? undefined : sites.length === 0 ? addSite : makeToken}
+        hasSites={sites.length > 0}
+      />
       <div className="columns" data-share={may.change ? "1-1" : undefined}>
         <Sites sites={sites} />
         {may.change && <EnrolmentTokens customerId={customerId} sites={sites} />}
@@ -92,7 +95,12 @@ function Devices({ next, hasSites }: { readonly next: ReactNode; readonly hasSit
 
 const SITE_COLUMNS: readonly Column<Site>[] = [
   { key: "name", title: "Site", cell: (site) => site.name, sortBy: (site) => site.name },
-  { key: "zone", title: "Time zone", cell: (site) => <span className="quiet">{site.timeZone}</span>, sortBy: (site) => site.timeZone },
+  {
+    key: "zone",
+    title: "Time zone",
+    cell: (site) => <span className="quiet">{site.timeZone}</span>,
+    sortBy: (site) => site.timeZone,
+  },
 ];
 
 function Sites({ sites }: { readonly sites: readonly Site[] }) {

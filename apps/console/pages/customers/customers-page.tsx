@@ -66,7 +66,11 @@ export function CustomersPage() {
     </Button>
   ) : undefined;
   return (
-    <Page title="Customers" description="The organisations you serve, with their sites and devices." actions={add}>
+    <Page
+      title="Customers"
+      description="The organisations you serve, with their sites and devices."
+      actions={add}
+    >
       <Panel title="All customers" padding="flush">
         <ListTable
           caption="Customers"
@@ -76,7 +80,8 @@ export function CustomersPage() {
           initialSort={{ key: "name", direction: "ascending" }}
           empty={
             <Empty icon={IconBuildings} title="No customers yet" action={add}>
-              A customer has sites, and sites have devices. Add the first one; it takes a name and nothing else.
+              A customer has sites, and sites have devices. Add the first one; it takes a name and nothing
+              else.
             </Empty>
           }
         />

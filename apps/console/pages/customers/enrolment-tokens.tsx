@@ -2,7 +2,14 @@
 
 import { Button } from "@mantine/core";
 import type { CustomerId, EnrolmentToken, Site } from "@mainstay/contract";
-import { IconCircleCheck, IconCircleDashed, IconCircleX, IconClockOff, IconKey, type Icon } from "@tabler/icons-react";
+import {
+  IconCircleCheck,
+  IconCircleDashed,
+  IconCircleX,
+  IconClockOff,
+  IconKey,
+  type Icon,
+} from "@tabler/icons-react";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { api } from "../../api/client.ts";
 import { enrolmentTokensQuery } from "../../api/queries.ts";
@@ -14,7 +21,9 @@ import { ProblemLine } from "../../components/problem.tsx";
 import type { Tone } from "../../components/tone.ts";
 import { When } from "../../components/when.tsx";
 
-const STATES: Readonly<Record<EnrolmentToken["state"], { readonly tone: Tone; readonly icon: Icon; readonly label: string }>> = {
+const STATES: Readonly<
+  Record<EnrolmentToken["state"], { readonly tone: Tone; readonly icon: Icon; readonly label: string }>
+> = {
   usable: { tone: "active", icon: IconCircleDashed, label: "Usable" },
   spent: { tone: "none", icon: IconCircleCheck, label: "Spent" },
   expired: { tone: "none", icon: IconClockOff, label: "Expired" },

@@ -42,14 +42,24 @@ function ActiveRun({ run }: { readonly run: Run }) {
     <li className={classes.run}>
       <div className={classes.progress}>
         <ProgressLine
-          label={progress === null ? `${name}, ${run.state === "queued" ? "waits for its turn" : "starting"}` : `${name}: ${progress.phase}`}
+          label={
+            progress === null
+              ? `${name}, ${run.state === "queued" ? "waits for its turn" : "starting"}`
+              : `${name}: ${progress.phase}`
+          }
           percent={progress === null ? null : percentOf(progress.doneBytes, progress.totalBytes)}
           details={progress === null ? [] : detailsOf(progress)}
         />
         <ProblemLine cause={cancel.error} />
       </div>
       {may.change && (
-        <Button size="xs" variant="default" onClick={() => cancel.mutate()} loading={cancel.isPending} aria-label={`Stop ${name.toLowerCase()}`}>
+        <Button
+          size="xs"
+          variant="default"
+          onClick={() => cancel.mutate()}
+          loading={cancel.isPending}
+          aria-label={`Stop ${name.toLowerCase()}`}
+        >
           Stop
         </Button>
       )}
@@ -61,6 +71,8 @@ function detailsOf(progress: NonNullable<Run["progress"]>): readonly string[] {
   return [
     `${formatBytes(progress.doneBytes)} of ${formatBytes(progress.totalBytes)}`,
     formatRate(progress.bytesPerSecond),
-    progress.remainingMs === null ? "time left not known yet" : `${formatDuration(progress.remainingMs)} left`,
+    progress.remainingMs === null
+      ? "time left not known yet"
+      : `${formatDuration(progress.remainingMs)} left`,
   ];
 }

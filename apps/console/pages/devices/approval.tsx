@@ -29,7 +29,9 @@ export function Approval({ device }: { readonly device: Device }) {
       }
     >
       <div className="stack">
-        {device.agent !== null && <CopyText text={device.agent.keyFingerprint} what="the key's fingerprint" />}
+        {device.agent !== null && (
+          <CopyText text={device.agent.keyFingerprint} what="the key's fingerprint" />
+        )}
         <ProblemLine cause={approve.error} />
       </div>
     </Panel>

@@ -1,16 +1,20 @@
-/** What can be done with a device now: back it up, test it. */
+/** What can be done with a device now: back it up, test it, run its newest restore point. */
 
 import { Button } from "@mantine/core";
-import type { Device } from "@mainstay/contract";
+import { useDisclosure } from "@mantine/hooks";
+import type { Device, DeviceOverview } from "@mainstay/contract";
 import { notifications } from "@mantine/notifications";
-import { IconDatabaseExport, IconRosetteDiscountCheck } from "@tabler/icons-react";
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { IconDatabaseExport, IconPlayerPlay, IconRosetteDiscountCheck } from "@tabler/icons-react";
+import { useMutation, useQueryClient, useSuspenseInfiniteQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { api } from "../../api/client.ts";
 import { problemOf } from "../../api/problem.ts";
+import { restorePointsQuery } from "../../api/queries.ts";
 import { useMay } from "../../api/use-may.ts";
+import { Dialog } from "../../components/dialog.tsx";
+import { RunRestorePoint } from "../../forms/run-restore-point.tsx";
 
-export function DeviceActions({ device }: { readonly device: Device }) {
+export function DeviceActions({ seen: { device, site } }: { readonly seen: DeviceOverview }) {
   const may = useMay();
   const queries = useQueryClient();
   const backUp = useMutation({
@@ -25,12 +29,48 @@ export function DeviceActions({ device }: { readonly device: Device }) {
   if (!may.change || device.state !== "active") return null;
   return (
     <>
-      <Button variant="default" leftSection={<IconDatabaseExport size={16} />} onClick={() => backUp.mutate()} loading={backUp.isPending}>
+      <Button
+        variant="default"
+        leftSection={<IconDatabaseExport size={16} />}
+        onClick={() => backUp.mutate()}
+        loading={backUp.isPending}
+      >
         Back up now
       </Button>
-      <Button variant="default" leftSection={<IconRosetteDiscountCheck size={16} />} onClick={() => test.mutate()} loading={test.isPending}>
+      <Button
+        variant="default"
+        leftSection={<IconRosetteDiscountCheck size={16} />}
+        onClick={() => test.mutate()}
+        loading={test.isPending}
+      >
         Test now
       </Button>
+      <RunNewest device={device} timeZone={site.timeZone} />
+    </>
+  );
+}
+
+/** The way back in one press, whatever else is on the page. */
+function RunNewest({ device, timeZone }: { readonly device: Device; readonly timeZone: string }) {
+  const { data } = useSuspenseInfiniteQuery(restorePointsQuery(device.id));
+  const [open, dialog] = useDisclosure(false);
+  const newest = data.pages
+    .flatMap((page) => page.items)
+    .find((point) => point.state === "usable" && point.kind === "image");
+  if (newest === undefined) return null;
+  return (
+    <>
+      <Button leftSection={<IconPlayerPlay size={16} />} onClick={dialog.open}>
+        Run newest restore point
+      </Button>
+      <Dialog
+        title={`Run ${device.name} from its newest restore point`}
+        opened={open}
+        onClose={dialog.close}
+        size="lg"
+      >
+        <RunRestorePoint point={newest} device={device} timeZone={timeZone} onClose={dialog.close} />
+      </Dialog>
     </>
   );
 }
@@ -39,7 +79,8 @@ function useTestNow(device: Device) {
   const navigate = useNavigate();
   return useMutation({
     mutationFn: () => api.restoreTests.start({ body: { deviceId: device.id } }),
-    onSuccess: (test) => navigate({ to: "/restore-tests/$restoreTestId", params: { restoreTestId: test.id } }),
+    onSuccess: (test) =>
+      navigate({ to: "/restore-tests/$restoreTestId", params: { restoreTestId: test.id } }),
     onError: (cause) => tell("Cannot test now", cause),
   });
 }

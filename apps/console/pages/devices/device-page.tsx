@@ -40,7 +40,7 @@ export function DevicePage() {
         </>
       }
       description={description}
-      actions={<DeviceActions device={device} />}
+      actions={<DeviceActions seen={seen} />}
     >
       {device.state === "pending" && <Approval device={device} />}
       <DeviceStatus seen={seen} />

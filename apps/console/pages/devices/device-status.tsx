@@ -26,7 +26,9 @@ function factsOf({ protection, site, restorePoints, storedBytes }: DeviceOvervie
   return [
     {
       name: "RPO attained",
-      value: <Rpo attainedMinutes={protection.rpoAttainedMinutes} targetMinutes={protection.rpoTargetMinutes} />,
+      value: (
+        <Rpo attainedMinutes={protection.rpoAttainedMinutes} targetMinutes={protection.rpoTargetMinutes} />
+      ),
       note:
         protection.newestRestorePointAt === null ? (
           "No usable restore point"
@@ -39,18 +41,40 @@ function factsOf({ protection, site, restorePoints, storedBytes }: DeviceOvervie
     {
       name: "RTO attained",
       value: protection.rtoAttainedMs === null ? <NotMeasured /> : formatDuration(protection.rtoAttainedMs),
-      note: protection.rtoAttainedMs === null ? "No recovery was proven yet" : "From asking to the last probe passed",
+      note:
+        protection.rtoAttainedMs === null
+          ? "No recovery was proven yet"
+          : "From asking to the last probe passed",
     },
     {
       name: "Last proven recovery",
-      value: protection.lastProvenAt === null ? <NotMeasured /> : <When at={protection.lastProvenAt} timeZone={zone} />,
-      note: protection.lastProvenAt === null ? "Press “Test now”" : <When at={protection.lastProvenAt} timeZone={zone} show="absolute" />,
+      value:
+        protection.lastProvenAt === null ? (
+          <NotMeasured />
+        ) : (
+          <When at={protection.lastProvenAt} timeZone={zone} />
+        ),
+      note:
+        protection.lastProvenAt === null ? (
+          "Press “Test now”"
+        ) : (
+          <When at={protection.lastProvenAt} timeZone={zone} show="absolute" />
+        ),
     },
     {
       name: "Newest replica off-site",
-      value: protection.newestReplicaAt === null ? <NotMeasured /> : <When at={protection.newestReplicaAt} timeZone={zone} />,
+      value:
+        protection.newestReplicaAt === null ? (
+          <NotMeasured />
+        ) : (
+          <When at={protection.newestReplicaAt} timeZone={zone} />
+        ),
       note:
-        protection.newestReplicaAt === null ? "Kept in one place only" : <When at={protection.newestReplicaAt} timeZone={zone} show="absolute" />,
+        protection.newestReplicaAt === null ? (
+          "Kept in one place only"
+        ) : (
+          <When at={protection.newestReplicaAt} timeZone={zone} show="absolute" />
+        ),
     },
     {
       name: "Stored",

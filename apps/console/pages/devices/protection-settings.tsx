@@ -33,7 +33,13 @@ export function ProtectionSettings({ device }: { readonly device: Device }) {
   );
 }
 
-function PlanChoice({ device, protection }: { readonly device: Device; readonly protection: DeviceProtection }) {
+function PlanChoice({
+  device,
+  protection,
+}: {
+  readonly device: Device;
+  readonly protection: DeviceProtection;
+}) {
   const { data: plans } = useSuspenseQuery(plansQuery());
   const may = useMay();
   const update = useUpdateProtection(device.id);
@@ -53,7 +59,9 @@ function PlanChoice({ device, protection }: { readonly device: Device; readonly 
       {plan !== undefined && (
         <p className="hint">
           RPO {formatMinutes(plan.rpoMinutes)} · keeps {retentionWords(plan.retention)} ·{" "}
-          {plan.restoreTestEveryHours === null ? "never tested" : `tested every ${formatDuration(plan.restoreTestEveryHours * 3_600_000)}`}
+          {plan.restoreTestEveryHours === null
+            ? "never tested"
+            : `tested every ${formatDuration(plan.restoreTestEveryHours * 3_600_000)}`}
           {plan.replicateTo === null && " · not replicated off-site"}
         </p>
       )}
@@ -65,7 +73,8 @@ function PlanChoice({ device, protection }: { readonly device: Device; readonly 
 function Sources({ protection }: { readonly protection: DeviceProtection }) {
   const [adding, dialog] = useDisclosure(false);
   const update = useUpdateProtection(protection.deviceId);
-  const remove = (source: CaptureSource) => update.mutate({ sources: protection.sources.filter((one) => one !== source) });
+  const remove = (source: CaptureSource) =>
+    update.mutate({ sources: protection.sources.filter((one) => one !== source) });
   return (
     <SettingList
       title="What is captured"
@@ -93,7 +102,8 @@ function Probes({ protection }: { readonly protection: DeviceProtection }) {
   const [editing, setEditing] = useState<Editing>();
   const update = useUpdateProtection(protection.deviceId);
   const close = () => setEditing(undefined);
-  const remove = (probe: ProbeSpec) => update.mutate({ probes: protection.probes.filter((one) => one !== probe) });
+  const remove = (probe: ProbeSpec) =>
+    update.mutate({ probes: protection.probes.filter((one) => one !== probe) });
   return (
     <SettingList
       title="Probes"
@@ -109,7 +119,12 @@ function Probes({ protection }: { readonly protection: DeviceProtection }) {
       }))}
       cause={update.error}
     >
-      <Dialog title={editing?.probe === null ? "Add a probe" : "Change the probe"} opened={editing !== undefined} onClose={close} size="lg">
+      <Dialog
+        title={editing?.probe === null ? "Add a probe" : "Change the probe"}
+        opened={editing !== undefined}
+        onClose={close}
+        size="lg"
+      >
         <ProbeForm protection={protection} before={editing?.probe ?? null} onClose={close} />
       </Dialog>
     </SettingList>
@@ -147,7 +162,13 @@ function SettingList({ title, empty, add, onAdd, items, cause, children }: Setti
       </ul>
       <ProblemLine cause={cause} />
       {may.change && (
-        <Button size="compact-xs" variant="subtle" leftSection={<IconPlus size={14} />} onClick={onAdd} mt={4}>
+        <Button
+          size="compact-xs"
+          variant="subtle"
+          leftSection={<IconPlus size={14} />}
+          onClick={onAdd}
+          mt={4}
+        >
           {add}
         </Button>
       )}

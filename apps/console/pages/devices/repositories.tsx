@@ -13,7 +13,11 @@ export function Repositories({ deviceId }: { readonly deviceId: DeviceId }) {
   const { data: repositories } = useSuspenseQuery(repositoriesQuery(deviceId));
   const { data: vaults } = useSuspenseQuery(vaultsQuery());
   const columns: readonly Column<Repository>[] = [
-    { key: "vault", title: "Vault", cell: (one) => vaults.find((vault) => vault.id === one.vaultId)?.name ?? "Unknown vault" },
+    {
+      key: "vault",
+      title: "Vault",
+      cell: (one) => vaults.find((vault) => vault.id === one.vaultId)?.name ?? "Unknown vault",
+    },
     { key: "points", title: "Restore points", cell: (one) => one.restorePoints, align: "right" },
     { key: "size", title: "Size", cell: (one) => formatBytes(one.sizeBytes), align: "right" },
   ];

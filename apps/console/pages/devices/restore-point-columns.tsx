@@ -19,7 +19,11 @@ type ColumnsOptions = {
   readonly onRun: (point: RestorePoint) => void;
 };
 
-export function restorePointColumns({ timeZone, mayChange, onRun }: ColumnsOptions): readonly Column<RestorePoint>[] {
+export function restorePointColumns({
+  timeZone,
+  mayChange,
+  onRun,
+}: ColumnsOptions): readonly Column<RestorePoint>[] {
   return [
     {
       key: "taken",
@@ -40,14 +44,20 @@ export function restorePointColumns({ timeZone, mayChange, onRun }: ColumnsOptio
     {
       key: "added",
       title: "Added",
-      cell: (point) => (point.addedBytes === null ? <span className="quiet">Not measured</span> : formatBytes(point.addedBytes)),
+      cell: (point) =>
+        point.addedBytes === null ? (
+          <span className="quiet">Not measured</span>
+        ) : (
+          formatBytes(point.addedBytes)
+        ),
       sortBy: (point) => point.addedBytes,
       align: "right",
     },
     {
       key: "took",
       title: "Took",
-      cell: (point) => (point.durationMs === null ? <span className="quiet">–</span> : formatDuration(point.durationMs)),
+      cell: (point) =>
+        point.durationMs === null ? <span className="quiet">–</span> : formatDuration(point.durationMs),
       sortBy: (point) => point.durationMs,
       align: "right",
       phone: "hide",
@@ -77,7 +87,7 @@ function runColumn(timeZone: string, onRun: (point: RestorePoint) => void): Colu
       point.kind === "image" && (
         <Button
           size="compact-sm"
-          variant="light"
+          variant="default"
           leftSection={<IconPlayerPlay size={14} />}
           disabled={point.state === "damaged"}
           aria-label={`Run the restore point of ${formatInstant(new Date(point.takenAt), timeZone)}`}

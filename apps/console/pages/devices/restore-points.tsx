@@ -31,7 +31,11 @@ export function RestorePoints({ device, timeZone }: { readonly device: Device; r
     [timeZone, may.change],
   );
   return (
-    <Panel title="Restore points" description="Each can be run as a machine, here or off-site, while it stays unchanged." padding="flush">
+    <Panel
+      title="Restore points"
+      description="Each can be run as a machine, here or off-site, while it stays unchanged."
+      padding="flush"
+    >
       {points.length > 1 && (
         <div className={classes.plot}>
           <RestorePointPlot points={points.map(plotted)} timeZone={timeZone} />
@@ -44,7 +48,8 @@ export function RestorePoints({ device, timeZone }: { readonly device: Device; r
         columns={columns}
         empty={
           <Empty icon={IconDatabase} title="No restore points yet">
-            Assign a protection plan and say what to capture; the first backup then runs by itself. “Back up now” does not wait for it.
+            Assign a protection plan and say what to capture; the first backup then runs by itself. “Back up
+            now” does not wait for it.
           </Empty>
         }
       />
@@ -57,15 +62,30 @@ export function RestorePoints({ device, timeZone }: { readonly device: Device; r
             </Button>
           )}
           {all && query.hasNextPage && (
-            <Button size="xs" variant="subtle" onClick={() => void query.fetchNextPage()} loading={query.isFetchingNextPage}>
+            <Button
+              size="xs"
+              variant="subtle"
+              onClick={() => void query.fetchNextPage()}
+              loading={query.isFetchingNextPage}
+            >
               Show older
             </Button>
           )}
         </div>
       )}
-      <Dialog title={`Run ${device.name} from a restore point`} opened={running !== undefined} onClose={() => setRunning(undefined)} size="lg">
+      <Dialog
+        title={`Run ${device.name} from a restore point`}
+        opened={running !== undefined}
+        onClose={() => setRunning(undefined)}
+        size="lg"
+      >
         {running !== undefined && (
-          <RunRestorePoint point={running} device={device} timeZone={timeZone} onClose={() => setRunning(undefined)} />
+          <RunRestorePoint
+            point={running}
+            device={device}
+            timeZone={timeZone}
+            onClose={() => setRunning(undefined)}
+          />
         )}
       </Dialog>
     </Panel>

@@ -14,7 +14,13 @@ import { When } from "../../components/when.tsx";
 import { formatDuration } from "../../format/duration.ts";
 import { formatInstant } from "../../format/instant.ts";
 
-export function RestoreTests({ deviceId, timeZone }: { readonly deviceId: DeviceId; readonly timeZone: string }) {
+export function RestoreTests({
+  deviceId,
+  timeZone,
+}: {
+  readonly deviceId: DeviceId;
+  readonly timeZone: string;
+}) {
   const tests = useQuery(restoreTestsQuery(deviceId));
   return (
     <Panel title="Restore tests" padding="flush">
@@ -27,8 +33,8 @@ export function RestoreTests({ deviceId, timeZone }: { readonly deviceId: Device
           columns={columnsFor(timeZone)}
           empty={
             <Empty icon={IconRosetteDiscountCheck} title="Never tested">
-              A restore test boots the newest restore point, asks the probes, takes a photograph and signs the result. Until one passed,
-              this device is not proven to be recoverable.
+              A restore test boots the newest restore point, asks the probes, takes a photograph and signs the
+              result. Until one passed, this device is not proven to be recoverable.
             </Empty>
           }
         />
@@ -49,12 +55,18 @@ function columnsFor(timeZone: string): readonly Column<RestoreTest>[] {
       ),
       sortBy: (test) => Date.parse(test.startedAt ?? test.queuedAt),
     },
-    { key: "state", title: "Verdict", cell: (test) => <TestBadge state={test.state} />, sortBy: (test) => test.state },
+    {
+      key: "state",
+      title: "Verdict",
+      cell: (test) => <TestBadge state={test.state} />,
+      sortBy: (test) => test.state,
+    },
     { key: "probes", title: "Probes", cell: probesWords },
     {
       key: "rto",
       title: "RTO attained",
-      cell: (test) => (test.rtoMs === null ? <span className="quiet">Not measured</span> : formatDuration(test.rtoMs)),
+      cell: (test) =>
+        test.rtoMs === null ? <span className="quiet">Not measured</span> : formatDuration(test.rtoMs),
       sortBy: (test) => test.rtoMs,
       align: "right",
     },

@@ -14,7 +14,9 @@ export function runOutcome(run: Run): string {
     case "replication":
       return `${formatBytes(run.result.sentBytes)} sent in ${formatCount(run.result.packs, "pack")}`;
     case "restore-test":
-      return run.result.rtoMs === null ? "See what was seen" : `Recovered in ${formatDuration(run.result.rtoMs)}`;
+      return run.result.rtoMs === null
+        ? "See what was seen"
+        : `Recovered in ${formatDuration(run.result.rtoMs)}`;
     case "verification":
       return `${formatBytes(run.result.readBytes)} read, ${formatCount(run.result.damagedPoints, "damaged restore point")}`;
     case "retention":

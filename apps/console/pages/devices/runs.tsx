@@ -28,13 +28,19 @@ export function Runs({ deviceId, timeZone }: { readonly deviceId: DeviceId; read
         columns={columnsFor(timeZone)}
         empty={
           <Empty icon={IconHistory} title="Nothing ran yet">
-            Backups, replications and tests of this device are listed here with what they read, stored and proved.
+            Backups, replications and tests of this device are listed here with what they read, stored and
+            proved.
           </Empty>
         }
       />
       {query.hasNextPage && (
         <div className={classes.more}>
-          <Button size="xs" variant="subtle" onClick={() => void query.fetchNextPage()} loading={query.isFetchingNextPage}>
+          <Button
+            size="xs"
+            variant="subtle"
+            onClick={() => void query.fetchNextPage()}
+            loading={query.isFetchingNextPage}
+          >
             Show older
           </Button>
         </div>
@@ -45,13 +51,24 @@ export function Runs({ deviceId, timeZone }: { readonly deviceId: DeviceId; read
 
 function columnsFor(timeZone: string): readonly Column<Run>[] {
   return [
-    { key: "kind", title: "Run", cell: (run) => RUN_KIND_WORDS[run.kind], sortBy: (run) => RUN_KIND_WORDS[run.kind] },
-    { key: "state", title: "State", cell: (run) => <RunBadge state={run.state} />, sortBy: (run) => run.state },
+    {
+      key: "kind",
+      title: "Run",
+      cell: (run) => RUN_KIND_WORDS[run.kind],
+      sortBy: (run) => RUN_KIND_WORDS[run.kind],
+    },
+    {
+      key: "state",
+      title: "State",
+      cell: (run) => <RunBadge state={run.state} />,
+      sortBy: (run) => run.state,
+    },
     { key: "outcome", title: "Outcome", cell: (run) => <Outcome run={run} /> },
     {
       key: "took",
       title: "Took",
-      cell: (run) => (tookMs(run) === null ? <span className="quiet">–</span> : formatDuration(tookMs(run) ?? 0)),
+      cell: (run) =>
+        tookMs(run) === null ? <span className="quiet">–</span> : formatDuration(tookMs(run) ?? 0),
       sortBy: tookMs,
       align: "right",
       phone: "hide",

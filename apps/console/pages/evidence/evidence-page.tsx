@@ -28,13 +28,24 @@ export function EvidencePage() {
       title="Evidence"
       description="Every restore test writes one record. Each holds the hash of the one before and is signed, so none can be changed, removed or slipped in unseen."
       actions={
-        <Button component="a" href={urlOf(routes.evidence.export, {})} download={FILE} leftSection={<IconDownload size={16} />}>
+        <Button
+          component="a"
+          href={urlOf(routes.evidence.export, {})}
+          download={FILE}
+          leftSection={<IconDownload size={16} />}
+        >
           Export the ledger
         </Button>
       }
     >
-      <Panel title="Check it without this server" description="With the export, this key and the mainstay program; it names the first broken record.">
-        <CopyText text={`./mainstay evidence verify ${FILE} --key ${key.publicKey}`} what="the verification command" />
+      <Panel
+        title="Check it without this server"
+        description="With the export, this key and the mainstay program; it names the first broken record."
+      >
+        <CopyText
+          text={`./mainstay evidence verify ${FILE} --key ${key.publicKey}`}
+          what="the verification command"
+        />
       </Panel>
       <Panel title="Ledger" padding="flush">
         <ListTable
@@ -43,13 +54,24 @@ export function EvidencePage() {
           rowKey={(record) => String(record.sequence)}
           columns={COLUMNS}
           empty={
-            <Empty icon={IconRosetteDiscountCheck} title="Nothing is proven yet" action={<ButtonLink to="/">Choose a device to test</ButtonLink>}>
-              Press “Test now” on a device, or give its protection plan a restore test cadence: the first record appears when the test ended.
+            <Empty
+              icon={IconRosetteDiscountCheck}
+              title="Nothing is proven yet"
+              action={<ButtonLink to="/">Choose a device to test</ButtonLink>}
+            >
+              Press “Test now” on a device, or give its protection plan a restore test cadence: the first
+              record appears when the test ended.
             </Empty>
           }
         />
         {query.hasNextPage && (
-          <Button variant="subtle" size="xs" fullWidth onClick={() => void query.fetchNextPage()} loading={query.isFetchingNextPage}>
+          <Button
+            variant="subtle"
+            size="xs"
+            fullWidth
+            onClick={() => void query.fetchNextPage()}
+            loading={query.isFetchingNextPage}
+          >
             Show older
           </Button>
         )}
@@ -73,15 +95,31 @@ const COLUMNS: readonly Column<EvidenceRecord>[] = [
     ),
     sortBy: (record) => record.body.device.name,
   },
-  { key: "outcome", title: "Outcome", cell: (record) => <Outcome outcome={record.body.outcome} />, sortBy: (record) => record.body.outcome },
+  {
+    key: "outcome",
+    title: "Outcome",
+    cell: (record) => <Outcome outcome={record.body.outcome} />,
+    sortBy: (record) => record.body.outcome,
+  },
   {
     key: "rto",
     title: "RTO attained",
-    cell: (record) => (record.body.rtoMs === null ? <span className="quiet">Not measured</span> : formatDuration(record.body.rtoMs)),
+    cell: (record) =>
+      record.body.rtoMs === null ? (
+        <span className="quiet">Not measured</span>
+      ) : (
+        formatDuration(record.body.rtoMs)
+      ),
     sortBy: (record) => record.body.rtoMs,
     align: "right",
   },
-  { key: "vault", title: "Tested in", cell: (record) => record.body.vault.name, sortBy: (record) => record.body.vault.name, phone: "hide" },
+  {
+    key: "vault",
+    title: "Tested in",
+    cell: (record) => record.body.vault.name,
+    sortBy: (record) => record.body.vault.name,
+    phone: "hide",
+  },
   {
     key: "at",
     title: "Signed",

@@ -20,7 +20,9 @@ import { PlanForm } from "../../forms/plan-form.tsx";
 import { formatCount } from "../../format/bytes.ts";
 import { formatDuration, formatMinutes } from "../../format/duration.ts";
 
-type Open = { readonly kind: "edit"; readonly plan: ProtectionPlan | null } | { readonly kind: "remove"; readonly plan: ProtectionPlan };
+type Open =
+  | { readonly kind: "edit"; readonly plan: ProtectionPlan | null }
+  | { readonly kind: "remove"; readonly plan: ProtectionPlan };
 
 export function PlansPage() {
   const { data: plans } = useSuspenseQuery(plansQuery());
@@ -36,7 +38,11 @@ export function PlansPage() {
   ) : undefined;
   const columns = [...columnsFor(vaults, customers), ...(may.change ? [actionsColumn(setOpen)] : [])];
   return (
-    <Page title="Protection plans" description="A plan is a promise that is measured all the time: how much may be lost, and how often recovery is proven." actions={add}>
+    <Page
+      title="Protection plans"
+      description="A plan is a promise that is measured all the time: how much may be lost, and how often recovery is proven."
+      actions={add}
+    >
       <Panel title="All plans" padding="flush">
         <ListTable
           caption="Protection plans"
@@ -46,20 +52,31 @@ export function PlansPage() {
           initialSort={{ key: "name", direction: "ascending" }}
           empty={
             <Empty icon={IconCalendarRepeat} title="No protection plans yet" action={add}>
-              Make one and assign it on a device's page; backups, replicas and restore tests then run by themselves.
+              Make one and assign it on a device's page; backups, replicas and restore tests then run by
+              themselves.
             </Empty>
           }
         />
       </Panel>
-      <Dialog title={open?.plan === null ? "Add protection plan" : "Change protection plan"} opened={open?.kind === "edit"} onClose={close} size="lg">
-        {open?.kind === "edit" && <PlanForm before={open.plan} vaults={vaults} customers={customers} onClose={close} />}
+      <Dialog
+        title={open?.plan === null ? "Add protection plan" : "Change protection plan"}
+        opened={open?.kind === "edit"}
+        onClose={close}
+        size="lg"
+      >
+        {open?.kind === "edit" && (
+          <PlanForm before={open.plan} vaults={vaults} customers={customers} onClose={close} />
+        )}
       </Dialog>
       {open?.kind === "remove" && <RemovePlan plan={open.plan} onClose={close} />}
     </Page>
   );
 }
 
-function columnsFor(vaults: readonly Vault[], customers: readonly Customer[]): readonly Column<ProtectionPlan>[] {
+function columnsFor(
+  vaults: readonly Vault[],
+  customers: readonly Customer[],
+): readonly Column<ProtectionPlan>[] {
   return [
     {
       key: "name",
@@ -68,28 +85,49 @@ function columnsFor(vaults: readonly Vault[], customers: readonly Customer[]): r
         <span className="two-lines">
           <span>{plan.name}</span>
           <span className="quiet">
-            {plan.customerId === null ? "For every customer" : `For ${customers.find((one) => one.id === plan.customerId)?.name ?? "one customer"}`}
+            {plan.customerId === null
+              ? "For every customer"
+              : `For ${customers.find((one) => one.id === plan.customerId)?.name ?? "one customer"}`}
           </span>
         </span>
       ),
       sortBy: (plan) => plan.name,
     },
-    { key: "rpo", title: "RPO", cell: (plan) => formatMinutes(plan.rpoMinutes), sortBy: (plan) => plan.rpoMinutes },
+    {
+      key: "rpo",
+      title: "RPO",
+      cell: (plan) => formatMinutes(plan.rpoMinutes),
+      sortBy: (plan) => plan.rpoMinutes,
+    },
     { key: "keeps", title: "Keeps", cell: (plan) => retentionWords(plan.retention) },
     {
       key: "replicates",
       title: "Replicates to",
       cell: (plan) =>
-        plan.replicateTo === null ? <Nothing>Nowhere</Nothing> : (vaults.find((vault) => vault.id === plan.replicateTo)?.name ?? "Unknown vault"),
+        plan.replicateTo === null ? (
+          <Nothing>Nowhere</Nothing>
+        ) : (
+          (vaults.find((vault) => vault.id === plan.replicateTo)?.name ?? "Unknown vault")
+        ),
     },
     {
       key: "tests",
       title: "Restore test every",
       cell: (plan) =>
-        plan.restoreTestEveryHours === null ? <Nothing>Never</Nothing> : formatDuration(plan.restoreTestEveryHours * 3_600_000),
+        plan.restoreTestEveryHours === null ? (
+          <Nothing>Never</Nothing>
+        ) : (
+          formatDuration(plan.restoreTestEveryHours * 3_600_000)
+        ),
       sortBy: (plan) => plan.restoreTestEveryHours,
     },
-    { key: "devices", title: "Devices", cell: (plan) => plan.devices, sortBy: (plan) => plan.devices, align: "right" },
+    {
+      key: "devices",
+      title: "Devices",
+      cell: (plan) => plan.devices,
+      sortBy: (plan) => plan.devices,
+      align: "right",
+    },
   ];
 }
 

@@ -31,7 +31,8 @@ export function RecoverySessionPage() {
   const { recoverySessionId } = route.useParams();
   const { data: session } = useSuspenseQuery({
     ...recoverySessionQuery(recoverySessionId),
-    refetchInterval: (query) => (query.state.data !== undefined && isAlive(query.state.data) ? READ_AGAIN_MS : false),
+    refetchInterval: (query) =>
+      query.state.data !== undefined && isAlive(query.state.data) ? READ_AGAIN_MS : false,
   });
   const { data: seen } = useSuspenseQuery(deviceOverviewQuery(session.deviceId));
   const { data: vaults } = useSuspenseQuery(vaultsQuery());
@@ -47,8 +48,8 @@ export function RecoverySessionPage() {
       beside={<SessionBadge state={session.state} look="soft" />}
       description={
         <>
-          Runs {vault?.kind === "mainstay" ? `off-site at ${vault.name}` : "here"}, started <When at={session.startedAt} timeZone={zone} /> by{" "}
-          {session.startedBy}
+          Runs {vault?.kind === "mainstay" ? `off-site at ${vault.name}` : "here"}, started{" "}
+          <When at={session.startedAt} timeZone={zone} /> by {session.startedBy}
         </>
       }
       actions={<StopSession session={session} name={seen.device.name} />}
@@ -81,7 +82,9 @@ function Screen({ session, name }: { readonly session: RecoverySession; readonly
   return (
     <Panel title="Screen">
       <Empty icon={IconScreenShareOff} title={over ? "The machine does not run any more" : "No screen yet"}>
-        {over ? "Run the restore point again to get a new, fresh machine." : "It appears as soon as the machine is started, usually within a second."}
+        {over
+          ? "Run the restore point again to get a new, fresh machine."
+          : "It appears as soon as the machine is started, usually within a second."}
       </Empty>
     </Panel>
   );
@@ -116,11 +119,17 @@ function SessionFacts({ session }: { readonly session: RecoverySession }) {
             value: session.counts === null ? "Not measured" : formatBytes(session.counts.writtenBytes),
             note: "Kept aside; the restore point stays as it is",
           },
-          { name: "Read from the repository", value: session.counts === null ? "Not measured" : formatBytes(session.counts.readBytes) },
+          {
+            name: "Read from the repository",
+            value: session.counts === null ? "Not measured" : formatBytes(session.counts.readBytes),
+          },
           {
             name: "Acceleration",
-            value: session.accelerator === null ? "Not known yet" : session.accelerator === "kvm" ? "KVM" : "TCG",
-            ...(session.accelerator === "tcg" ? { note: "Emulated: this host has no KVM, so it is slow" } : {}),
+            value:
+              session.accelerator === null ? "Not known yet" : session.accelerator === "kvm" ? "KVM" : "TCG",
+            ...(session.accelerator === "tcg"
+              ? { note: "Emulated: this host has no KVM, so it is slow" }
+              : {}),
           },
           { name: "Snapshot", value: <span className="mono">{session.restorePointId.slice(0, 12)}</span> },
         ]}
@@ -144,24 +153,38 @@ function StopSession({ session, name }: { readonly session: RecoverySession; rea
       <Button color="red" variant="light" leftSection={<IconPlayerStop size={16} />} onClick={dialog.open}>
         Power off
       </Button>
-      <Confirm title={`Power off the recovered ${name}?`} action="Power off" danger run={stop} opened={asking} onClose={dialog.close}>
+      <Confirm
+        title={`Power off the recovered ${name}?`}
+        action="Power off"
+        danger
+        run={stop}
+        opened={asking}
+        onClose={dialog.close}
+      >
         <p className="prose">
-          The machine stops at once and everything it wrote{written} is gone. The restore point it runs from stays as it is, and so does
-          the original device. To keep its data, shut it down from inside and copy it out first.
+          The machine stops at once and everything it wrote{written} is gone. The restore point it runs from
+          stays as it is, and so does the original device. To keep its data, shut it down from inside and copy
+          it out first.
         </p>
       </Confirm>
     </>
   );
 }
 
-type FailedProps = { readonly error: NonNullable<RecoverySession["error"]>; readonly deviceId: string };
+type FailedProps = {
+  readonly error: NonNullable<RecoverySession["error"]>;
+  readonly deviceId: RecoverySession["deviceId"];
+};
 
 function Failed({ error, deviceId }: FailedProps) {
   return (
     <Panel title="It could not be recovered">
       <p className="prose">{error.message}</p>
       <p className="hint">
-        <code>{error.code}</code> · <Link to="/devices/$deviceId" params={{ deviceId }}>Choose another restore point, or another place to run it</Link>
+        <code>{error.code}</code> ·{" "}
+        <Link to="/devices/$deviceId" params={{ deviceId }}>
+          Choose another restore point, or another place to run it
+        </Link>
       </p>
     </Panel>
   );

@@ -22,7 +22,10 @@ export function RecoverySessionsPage() {
   const { data: vaults } = useSuspenseQuery(vaultsQuery());
   const sessions = query.data.pages.flatMap((page) => page.items);
   return (
-    <Page title="Recovery sessions" description="Machines running straight out of a repository, here or off-site. What they write is gone when they stop.">
+    <Page
+      title="Recovery sessions"
+      description="Machines running straight out of a repository, here or off-site. What they write is gone when they stop."
+    >
       <Panel title="All sessions" padding="flush">
         <ListTable
           caption="Recovery sessions, newest first"
@@ -30,13 +33,23 @@ export function RecoverySessionsPage() {
           rowKey={(session) => session.id}
           columns={columnsFor(overview, vaults)}
           empty={
-            <Empty icon={IconPlayerPlay} title="Nothing was recovered yet" action={<ButtonLink to="/">Choose a device</ButtonLink>}>
+            <Empty
+              icon={IconPlayerPlay}
+              title="Nothing was recovered yet"
+              action={<ButtonLink to="/">Choose a device</ButtonLink>}
+            >
               Open a device and press “Run this restore point” to have it running within seconds.
             </Empty>
           }
         />
         {query.hasNextPage && (
-          <Button variant="subtle" size="xs" fullWidth onClick={() => void query.fetchNextPage()} loading={query.isFetchingNextPage}>
+          <Button
+            variant="subtle"
+            size="xs"
+            fullWidth
+            onClick={() => void query.fetchNextPage()}
+            loading={query.isFetchingNextPage}
+          >
             Show older
           </Button>
         )}
@@ -46,7 +59,11 @@ export function RecoverySessionsPage() {
 }
 
 function columnsFor(overview: Overview, vaults: readonly Vault[]): readonly Column<RecoverySession>[] {
-  const devices = new Map(overview.customers.flatMap((entry) => entry.devices.map((row) => [row.device.id, { row, customer: entry.customer }])));
+  const devices = new Map(
+    overview.customers.flatMap((entry) =>
+      entry.devices.map((row) => [row.device.id, { row, customer: entry.customer }]),
+    ),
+  );
   const zoneOf = (session: RecoverySession) => devices.get(session.deviceId)?.row.site.timeZone ?? "UTC";
   return [
     {
@@ -62,17 +79,33 @@ function columnsFor(overview: Overview, vaults: readonly Vault[]): readonly Colu
       ),
       sortBy: (session) => devices.get(session.deviceId)?.row.device.name ?? null,
     },
-    { key: "state", title: "State", cell: (session) => <SessionBadge state={session.state} />, sortBy: (session) => session.state },
-    { key: "where", title: "Where", cell: (session) => vaults.find((vault) => vault.id === session.vaultId)?.name ?? "Unknown vault" },
+    {
+      key: "state",
+      title: "State",
+      cell: (session) => <SessionBadge state={session.state} />,
+      sortBy: (session) => session.state,
+    },
+    {
+      key: "where",
+      title: "Where",
+      cell: (session) => vaults.find((vault) => vault.id === session.vaultId)?.name ?? "Unknown vault",
+    },
     { key: "up", title: "Up after", cell: upAfter, align: "right" },
     {
       key: "written",
       title: "Written",
-      cell: (session) => (session.counts === null ? <span className="quiet">–</span> : formatBytes(session.counts.writtenBytes)),
+      cell: (session) =>
+        session.counts === null ? <span className="quiet">–</span> : formatBytes(session.counts.writtenBytes),
       align: "right",
       phone: "hide",
     },
-    { key: "by", title: "Started by", cell: (session) => session.startedBy, sortBy: (session) => session.startedBy, phone: "hide" },
+    {
+      key: "by",
+      title: "Started by",
+      cell: (session) => session.startedBy,
+      sortBy: (session) => session.startedBy,
+      phone: "hide",
+    },
     {
       key: "at",
       title: "Started",

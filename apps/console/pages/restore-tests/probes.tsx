@@ -1,7 +1,13 @@
 /** What was asked of the recovered machine and what it answered, word for word. */
 
 import type { ProbeResult, RestoreTest } from "@mainstay/contract";
-import { IconCircleCheck, IconCircleX, IconHourglass, IconMessageQuestion, type Icon } from "@tabler/icons-react";
+import {
+  IconCircleCheck,
+  IconCircleX,
+  IconHourglass,
+  IconMessageQuestion,
+  type Icon,
+} from "@tabler/icons-react";
 import { Badge } from "../../components/badge.tsx";
 import { Empty } from "../../components/empty.tsx";
 import { ListTable, type Column } from "../../components/list-table.tsx";
@@ -9,7 +15,9 @@ import { Panel } from "../../components/panel.tsx";
 import type { Tone } from "../../components/tone.ts";
 import { formatDuration } from "../../format/duration.ts";
 
-const STATES: Readonly<Record<ProbeResult["state"], { readonly tone: Tone; readonly icon: Icon; readonly label: string }>> = {
+const STATES: Readonly<
+  Record<ProbeResult["state"], { readonly tone: Tone; readonly icon: Icon; readonly label: string }>
+> = {
   waiting: { tone: "none", icon: IconHourglass, label: "Waiting" },
   passed: { tone: "good", icon: IconCircleCheck, label: "Passed" },
   failed: { tone: "bad", icon: IconCircleX, label: "Failed" },
@@ -38,9 +46,18 @@ const COLUMNS: readonly Column<ProbeResult>[] = [
   {
     key: "answer",
     title: "Answer",
-    cell: (probe) => <span className="mono" style={{ overflowWrap: "anywhere" }}>{probe.answer ?? "–"}</span>,
+    cell: (probe) => (
+      <span className="mono" style={{ overflowWrap: "anywhere" }}>
+        {probe.answer ?? "–"}
+      </span>
+    ),
   },
-  { key: "took", title: "Took", cell: (probe) => (probe.tookMs === null ? "–" : formatDuration(probe.tookMs)), align: "right" },
+  {
+    key: "took",
+    title: "Took",
+    cell: (probe) => (probe.tookMs === null ? "–" : formatDuration(probe.tookMs)),
+    align: "right",
+  },
 ];
 
 export function Probes({ test }: { readonly test: RestoreTest }) {
@@ -53,7 +70,8 @@ export function Probes({ test }: { readonly test: RestoreTest }) {
         columns={COLUMNS}
         empty={
           <Empty icon={IconMessageQuestion} title="No probe was asked">
-            This test proves that the machine starts, not that its service works. Add probes on the device's page.
+            This test proves that the machine starts, not that its service works. Add probes on the device's
+            page.
           </Empty>
         }
       />

@@ -78,11 +78,30 @@ function TestFacts({ test, zone }: { readonly test: RestoreTest; readonly zone: 
     <section className={classes.facts} aria-label="Result">
       <Facts
         facts={[
-          { name: "RTO attained", value: test.rtoMs === null ? <NotMeasured /> : <strong>{formatDuration(test.rtoMs)}</strong>, note: "From asking to the last probe passed" },
-          { name: "Tested in", value: vault?.name ?? "Unknown vault", note: vault?.kind === "mainstay" ? "Off-site, from the replica alone" : "Here" },
+          {
+            name: "RTO attained",
+            value: test.rtoMs === null ? <NotMeasured /> : <strong>{formatDuration(test.rtoMs)}</strong>,
+            note: "From asking to the last probe passed",
+          },
+          {
+            name: "Tested in",
+            value: vault?.name ?? "Unknown vault",
+            note: vault?.kind === "mainstay" ? "Off-site, from the replica alone" : "Here",
+          },
           { name: "Snapshot", value: <span className="mono">{test.restorePointId.slice(0, 12)}</span> },
-          { name: "Started", value: test.startedAt === null ? "Not yet" : <When at={test.startedAt} timeZone={zone} show="absolute" /> },
-          { name: "Acceleration", value: test.accelerator === null ? "Not known yet" : test.accelerator.toUpperCase() },
+          {
+            name: "Started",
+            value:
+              test.startedAt === null ? (
+                "Not yet"
+              ) : (
+                <When at={test.startedAt} timeZone={zone} show="absolute" />
+              ),
+          },
+          {
+            name: "Acceleration",
+            value: test.accelerator === null ? "Not known yet" : test.accelerator.toUpperCase(),
+          },
         ]}
       />
     </section>
@@ -94,7 +113,9 @@ function Photograph({ test, name }: { readonly test: RestoreTest; readonly name:
     <Panel title="Photograph" description="The machine's screen when the probes had answered">
       {test.screenshot === null ? (
         <Empty icon={IconCamera} title="No photograph">
-          {test.state === "queued" || test.state === "running" ? "It is taken when the machine is up." : "The test ended before one could be taken."}
+          {test.state === "queued" || test.state === "running"
+            ? "It is taken when the machine is up."
+            : "The test ended before one could be taken."}
         </Empty>
       ) : (
         <a href={test.screenshot} target="_blank" rel="noreferrer" className={classes.photograph}>

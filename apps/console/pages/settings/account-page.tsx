@@ -23,7 +23,11 @@ import { OpenSessions } from "./open-sessions.tsx";
 export function AccountPage() {
   const { data: session } = useSuspenseQuery(sessionQuery());
   return (
-    <Page title="Your account" description={`${session.user.email} · ${ROLE_WORDS[session.user.role]}`} width="reading">
+    <Page
+      title="Your account"
+      description={`${session.user.email} · ${ROLE_WORDS[session.user.role]}`}
+      width="reading"
+    >
       <NamePanel user={session.user} />
       <SecondFactorPanel user={session.user} />
       <PasswordPanel user={session.user} />
@@ -46,10 +50,21 @@ function NamePanel({ user }: { readonly user: User }) {
   return (
     <Panel title="Name" description="Shown to your colleagues and in the audit">
       <form onSubmit={submit} className="stack">
-        <TextInput aria-label="Name" value={name} onChange={(event) => setName(event.currentTarget.value)} maw={360} required />
+        <TextInput
+          aria-label="Name"
+          value={name}
+          onChange={(event) => setName(event.currentTarget.value)}
+          maw={360}
+          required
+        />
         <ProblemLine cause={save.error} />
         <div>
-          <Button type="submit" variant="default" loading={save.isPending} disabled={name.trim() === "" || name === user.name}>
+          <Button
+            type="submit"
+            variant="default"
+            loading={save.isPending}
+            disabled={name.trim() === "" || name === user.name}
+          >
             Save name
           </Button>
         </div>
@@ -79,7 +94,11 @@ function SecondFactorPanel({ user }: { readonly user: User }) {
       <Badge tone={on ? "good" : "warn"} icon={on ? IconShieldCheck : IconShieldOff}>
         {on ? "On" : "Off: your password alone opens every customer's backups"}
       </Badge>
-      <Dialog title={on ? "Turn the second factor off" : "Turn the second factor on"} opened={open} onClose={dialog.close}>
+      <Dialog
+        title={on ? "Turn the second factor off" : "Turn the second factor on"}
+        opened={open}
+        onClose={dialog.close}
+      >
         {on ? <RemoveTotp onDone={done} onCancel={dialog.close} /> : <TotpEnrol onDone={done} />}
       </Dialog>
     </Panel>
@@ -88,7 +107,10 @@ function SecondFactorPanel({ user }: { readonly user: User }) {
 
 function RemoveTotp({ onDone, onCancel }: { readonly onDone: () => void; readonly onCancel: () => void }) {
   const [password, setPassword] = useState("");
-  const remove = useMutation({ mutationFn: () => api.account.removeTotp({ body: { password } }), onSuccess: onDone });
+  const remove = useMutation({
+    mutationFn: () => api.account.removeTotp({ body: { password } }),
+    onSuccess: onDone,
+  });
   const submit = (event: FormEvent) => {
     event.preventDefault();
     remove.mutate();
@@ -96,7 +118,14 @@ function RemoveTotp({ onDone, onCancel }: { readonly onDone: () => void; readonl
   return (
     <form onSubmit={submit} className="stack">
       <p className="prose">The recovery codes stop working too.</p>
-      <PasswordInput label="Your password" value={password} onChange={(event) => setPassword(event.currentTarget.value)} autoComplete="current-password" required data-autofocus />
+      <PasswordInput
+        label="Your password"
+        value={password}
+        onChange={(event) => setPassword(event.currentTarget.value)}
+        autoComplete="current-password"
+        required
+        data-autofocus
+      />
       <FormEnd submit="Turn off" danger pending={remove.isPending} cause={remove.error} onCancel={onCancel} />
     </form>
   );
@@ -108,7 +137,8 @@ function PasswordPanel({ user }: { readonly user: User }) {
   const queries = useQueryClient();
   const isSet = user.password === "set";
   const change = useMutation({
-    mutationFn: () => api.account.changePassword({ body: isSet ? { currentPassword, newPassword } : { newPassword } }),
+    mutationFn: () =>
+      api.account.changePassword({ body: isSet ? { currentPassword, newPassword } : { newPassword } }),
     onSuccess: async () => {
       setCurrent("");
       setNew("");
@@ -121,12 +151,30 @@ function PasswordPanel({ user }: { readonly user: User }) {
     change.mutate();
   };
   return (
-    <Panel title="Password" description={isSet ? "Changing it ends all your other sessions" : "You have none yet: set one to sign in without a link"}>
+    <Panel
+      title="Password"
+      description={
+        isSet
+          ? "Changing it ends all your other sessions"
+          : "You have none yet: set one to sign in without a link"
+      }
+    >
       <form onSubmit={submit} className="stack" style={{ maxWidth: 360 }}>
         {isSet && (
-          <PasswordInput label="Current password" value={currentPassword} onChange={(event) => setCurrent(event.currentTarget.value)} autoComplete="current-password" required />
+          <PasswordInput
+            label="Current password"
+            value={currentPassword}
+            onChange={(event) => setCurrent(event.currentTarget.value)}
+            autoComplete="current-password"
+            required
+          />
         )}
-        <NewPassword label="New password" value={newPassword} onChange={setNew} known={[user.email, user.name]} />
+        <NewPassword
+          label="New password"
+          value={newPassword}
+          onChange={setNew}
+          known={[user.email, user.name]}
+        />
         <ProblemLine cause={change.error} />
         <div>
           <Button type="submit" variant="default" loading={change.isPending} disabled={newPassword === ""}>

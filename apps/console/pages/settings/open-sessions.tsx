@@ -23,7 +23,11 @@ export function OpenSessions() {
         rows={sessions.items}
         rowKey={(session) => session.id}
         columns={COLUMNS}
-        empty={<Empty icon={IconDevices} title="No open sessions">Sign in again to see this one.</Empty>}
+        empty={
+          <Empty icon={IconDevices} title="No open sessions">
+            Sign in again to see this one.
+          </Empty>
+        }
       />
     </Panel>
   );
@@ -52,7 +56,12 @@ const COLUMNS: readonly Column<OpenSession>[] = [
         <When at={session.lastSeenAt} timeZone={viewerTimeZone()} />
       ),
   },
-  { key: "since", title: "Signed in", cell: (session) => <When at={session.signedInAt} timeZone={viewerTimeZone()} show="absolute" />, phone: "hide" },
+  {
+    key: "since",
+    title: "Signed in",
+    cell: (session) => <When at={session.signedInAt} timeZone={viewerTimeZone()} show="absolute" />,
+    phone: "hide",
+  },
   { key: "end", title: "", cell: (session) => <End session={session} />, align: "right", phone: "bare" },
 ];
 

@@ -3,7 +3,16 @@
 import { ActionIcon, Button, Menu } from "@mantine/core";
 import { useDisclosure } from "@mantine/hooks";
 import type { User } from "@mainstay/contract";
-import { IconCircleCheck, IconCircleDashed, IconCircleOff, IconDotsVertical, IconPlus, IconShieldCheck, IconShieldOff, IconUsers } from "@tabler/icons-react";
+import {
+  IconCircleCheck,
+  IconCircleDashed,
+  IconCircleOff,
+  IconDotsVertical,
+  IconPlus,
+  IconShieldCheck,
+  IconShieldOff,
+  IconUsers,
+} from "@tabler/icons-react";
 import { useSuspenseQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { usersQuery } from "../../api/queries.ts";
@@ -47,7 +56,11 @@ export function UsersPage() {
           rowKey={(user) => user.id}
           columns={columns}
           initialSort={{ key: "name", direction: "ascending" }}
-          empty={<Empty icon={IconUsers} title="No users">Add the people who work with this console.</Empty>}
+          empty={
+            <Empty icon={IconUsers} title="No users">
+              Add the people who work with this console.
+            </Empty>
+          }
         />
       </Panel>
       <Dialog title="Add user" opened={adding} onClose={dialog.close}>
@@ -72,23 +85,55 @@ const COLUMNS: readonly Column<User>[] = [
   },
   { key: "role", title: "Role", cell: (user) => ROLE_WORDS[user.role], sortBy: (user) => user.role },
   { key: "state", title: "State", cell: (user) => <UserState user={user} />, sortBy: (user) => user.state },
-  { key: "totp", title: "Second factor", cell: (user) => <SecondFactor user={user} />, sortBy: (user) => user.totp },
+  {
+    key: "totp",
+    title: "Second factor",
+    cell: (user) => <SecondFactor user={user} />,
+    sortBy: (user) => user.totp,
+  },
   {
     key: "seen",
     title: "Last sign-in",
-    cell: (user) => (user.lastSignInAt === null ? <span className="quiet">Never</span> : <When at={user.lastSignInAt} timeZone={viewerTimeZone()} />),
+    cell: (user) =>
+      user.lastSignInAt === null ? (
+        <span className="quiet">Never</span>
+      ) : (
+        <When at={user.lastSignInAt} timeZone={viewerTimeZone()} />
+      ),
     sortBy: (user) => (user.lastSignInAt === null ? null : Date.parse(user.lastSignInAt)),
   },
 ];
 
 function UserState({ user }: { readonly user: User }) {
-  if (user.state === "off") return <Badge tone="none" icon={IconCircleOff}>Off</Badge>;
-  if (user.password === "unset") return <Badge tone="none" icon={IconCircleDashed}>Has no password yet</Badge>;
-  return <Badge tone="good" icon={IconCircleCheck}>Active</Badge>;
+  if (user.state === "off")
+    return (
+      <Badge tone="none" icon={IconCircleOff}>
+        Off
+      </Badge>
+    );
+  if (user.password === "unset")
+    return (
+      <Badge tone="none" icon={IconCircleDashed}>
+        Has no password yet
+      </Badge>
+    );
+  return (
+    <Badge tone="good" icon={IconCircleCheck}>
+      Active
+    </Badge>
+  );
 }
 
 function SecondFactor({ user }: { readonly user: User }) {
-  return user.totp === "on" ? <Badge tone="good" icon={IconShieldCheck}>On</Badge> : <Badge tone="warn" icon={IconShieldOff}>Off</Badge>;
+  return user.totp === "on" ? (
+    <Badge tone="good" icon={IconShieldCheck}>
+      On
+    </Badge>
+  ) : (
+    <Badge tone="warn" icon={IconShieldOff}>
+      Off
+    </Badge>
+  );
 }
 
 function actionsColumn(setChanging: (changing: Changing) => void): Column<User> {

@@ -41,7 +41,10 @@ function FirstOwner({ token, onMade }: { readonly token: string; readonly onMade
     complete.mutate();
   };
   return (
-    <Entrance title="Set up Mainstay" description="Make the first owner. Everyone else is added later, under Users.">
+    <Entrance
+      title="Set up Mainstay"
+      description="Make the first owner. Everyone else is added later, under Users."
+    >
       <form onSubmit={submit} className="stack">
         <TextInput
           label="Your company"
@@ -89,7 +92,10 @@ function SecondFactor() {
     await navigate({ to: "/" });
   };
   return (
-    <Entrance title="Second factor" description="An owner's password alone would open every customer's backups.">
+    <Entrance
+      title="Second factor"
+      description="An owner's password alone would open every customer's backups."
+    >
       <TotpEnrol onDone={() => void finish()} />
       <Button variant="subtle" color="gray" fullWidth mt="sm" onClick={() => void finish()}>
         Not now; turn it on later under Your account

@@ -24,7 +24,10 @@ export function SignInLinkPage() {
   const title = "Sign in with a link";
   if (token === null) {
     return (
-      <Entrance title={title} description="This address lacks its token, which follows the #. Open the whole link, or ask an owner for a new one.">
+      <Entrance
+        title={title}
+        description="This address lacks its token, which follows the #. Open the whole link, or ask an owner for a new one."
+      >
         <ToPassword />
       </Entrance>
     );

@@ -41,7 +41,8 @@ function PasswordStep({ onSession, onCodeWanted }: PasswordStepProps) {
   const [password, setPassword] = useState("");
   const signIn = useMutation({
     mutationFn: () => api.sessions.signIn({ body: { email, password } }),
-    onSuccess: (answer) => (answer.state === "signed-in" ? onSession(answer.session) : onCodeWanted({ email, password })),
+    onSuccess: (answer) =>
+      answer.state === "signed-in" ? onSession(answer.session) : onCodeWanted({ email, password }),
   });
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -94,7 +95,10 @@ function CodeStep({ credentials, onSession, onBack }: CodeStepProps) {
     signIn.mutate();
   };
   return (
-    <Entrance title="One-time code" description={`Six digits from the authenticator app of ${credentials.email}, or one of the recovery codes.`}>
+    <Entrance
+      title="One-time code"
+      description={`Six digits from the authenticator app of ${credentials.email}, or one of the recovery codes.`}
+    >
       <form onSubmit={submit} className="stack">
         <TextInput
           label="Code"

@@ -3,7 +3,9 @@
 import { useEffect, useState } from "react";
 
 export function useHashToken(): string | null {
-  const [token] = useState(() => (location.hash.length > 1 ? decodeURIComponent(location.hash.slice(1)) : null));
+  const [token] = useState(() =>
+    location.hash.length > 1 ? decodeURIComponent(location.hash.slice(1)) : null,
+  );
   useEffect(() => {
     if (token !== null) history.replaceState(history.state, "", location.pathname + location.search);
   }, [token]);

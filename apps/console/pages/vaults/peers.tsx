@@ -38,7 +38,8 @@ export function Peers() {
           columns={COLUMNS}
           empty={
             <Empty icon={IconAffiliate} title="No guests">
-              Make an invitation here and paste it at the other Mainstay under Vaults, if this one is to be its off-site.
+              Make an invitation here and paste it at the other Mainstay under Vaults, if this one is to be
+              its off-site.
             </Empty>
           }
         />

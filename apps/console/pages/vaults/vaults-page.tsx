@@ -77,15 +77,31 @@ const COLUMNS: readonly Column<Vault>[] = [
   {
     key: "space",
     title: "Space",
-    cell: (vault) => (vault.usedBytes === null ? <NotMeasured /> : <Meter usedBytes={vault.usedBytes} freeBytes={vault.freeBytes} />),
+    cell: (vault) =>
+      vault.usedBytes === null ? (
+        <NotMeasured />
+      ) : (
+        <Meter usedBytes={vault.usedBytes} freeBytes={vault.freeBytes} />
+      ),
     sortBy: (vault) => vault.usedBytes,
     width: "22rem",
   },
-  { key: "repositories", title: "Repositories", cell: (vault) => vault.repositories, sortBy: (vault) => vault.repositories, align: "right" },
+  {
+    key: "repositories",
+    title: "Repositories",
+    cell: (vault) => vault.repositories,
+    sortBy: (vault) => vault.repositories,
+    align: "right",
+  },
   {
     key: "measured",
     title: "Measured",
-    cell: (vault) => (vault.measuredAt === null ? <span className="quiet">Never</span> : <When at={vault.measuredAt} timeZone={viewerTimeZone()} />),
+    cell: (vault) =>
+      vault.measuredAt === null ? (
+        <span className="quiet">Never</span>
+      ) : (
+        <When at={vault.measuredAt} timeZone={viewerTimeZone()} />
+      ),
     align: "right",
     phone: "hide",
   },
@@ -95,10 +111,18 @@ function VaultName({ vault }: { readonly vault: Vault }) {
   const Glyph = vault.kind === "local" ? IconHome : IconBuildingBroadcastTower;
   return (
     <span style={{ display: "flex", gap: "0.5rem" }}>
-      <Glyph size={17} stroke={1.6} color="var(--text-3)" aria-hidden style={{ flex: "none", marginTop: 1 }} />
+      <Glyph
+        size={17}
+        stroke={1.6}
+        color="var(--text-3)"
+        aria-hidden
+        style={{ flex: "none", marginTop: 1 }}
+      />
       <span className="two-lines">
         <span>{vault.name}</span>
-        <span className="quiet">{vault.kind === "local" ? "Here" : `Off-site, ${vault.address ?? "no address"}`}</span>
+        <span className="quiet">
+          {vault.kind === "local" ? "Here" : `Off-site, ${vault.address ?? "no address"}`}
+        </span>
       </span>
     </span>
   );

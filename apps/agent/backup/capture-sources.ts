@@ -78,9 +78,7 @@ async function captureFiles(request: CaptureRequest, repository: Repository): Pr
 async function captureDisks(request: CaptureRequest, repository: Repository): Promise<Done> {
   const done = await backupImage({
     repository,
-    disks: request.desired.sources.flatMap((source) =>
-      source.kind === "files" ? [] : [source satisfies DiskSource],
-    ),
+    disks: request.desired.sources.filter((source) => source.kind !== "files"),
     hostname: request.hostName,
     onProgress: withRate(request.onProgress),
     signal: request.signal,

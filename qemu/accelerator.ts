@@ -31,7 +31,10 @@ export function detectAccelerator(): Promise<Accelerator> {
 
 function forcedAccelerator(forced: string): Accelerator {
   if (forced === "kvm" || forced === "tcg") return { kind: forced, reason: `MAINSTAY_ACCELERATOR=${forced}` };
-  throw qemuErrors.error("spec-refused", `Cannot use accelerator: found MAINSTAY_ACCELERATOR="${forced}", wanted kvm or tcg`);
+  throw qemuErrors.error(
+    "spec-refused",
+    `Cannot use accelerator: found MAINSTAY_ACCELERATOR="${forced}", wanted kvm or tcg`,
+  );
 }
 
 async function tryKvm(): Promise<Accelerator> {
@@ -46,7 +49,10 @@ async function tryKvm(): Promise<Accelerator> {
 }
 
 /** Runs the trial guest; `undefined` if it ended as it should, else what happened instead. */
-export async function runProbe(kind: AcceleratorKind, timeoutMs = PROBE_TIMEOUT_MS): Promise<string | undefined> {
+export async function runProbe(
+  kind: AcceleratorKind,
+  timeoutMs = PROBE_TIMEOUT_MS,
+): Promise<string | undefined> {
   const directory = await mkdtemp(join(tmpdir(), "mainstay-accelerator-"));
   try {
     const firmware = join(directory, "probe.rom");
@@ -59,7 +65,21 @@ export async function runProbe(kind: AcceleratorKind, timeoutMs = PROBE_TIMEOUT_
 
 function probeCommand(kind: AcceleratorKind, firmware: string): readonly string[] {
   const exitDevice = `isa-debug-exit,iobase=0x${probeExitPort.toString(16)},iosize=0x4`;
-  return ["-accel", kind, "-machine", "pc", "-bios", firmware, "-m", "16", "-nodefaults", "-display", "none", "-device", exitDevice];
+  return [
+    "-accel",
+    kind,
+    "-machine",
+    "pc",
+    "-bios",
+    firmware,
+    "-m",
+    "16",
+    "-nodefaults",
+    "-display",
+    "none",
+    "-device",
+    exitDevice,
+  ];
 }
 
 function watchProbe(args: readonly string[], timeoutMs: number): Promise<string | undefined> {
@@ -75,7 +95,11 @@ function watchProbe(args: readonly string[], timeoutMs: number): Promise<string 
     child.once("error", (cause) => resolve(`the trial could not start: ${cause.message}`));
     child.once("close", (status) => {
       clearTimeout(timer);
-      resolve(status === probeExitStatus ? undefined : `a trial guest failed: ${words.trim() || `QEMU ended with status ${status}`}`);
+      resolve(
+        status === probeExitStatus
+          ? undefined
+          : `a trial guest failed: ${words.trim() || `QEMU ended with status ${status}`}`,
+      );
     });
   });
 }

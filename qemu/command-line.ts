@@ -29,7 +29,11 @@ export const firmwareRing = "firmware0";
 const TRANSLATION_BUFFER_MIB = 1024;
 const NETWORK_ID = "net0";
 
-export function commandLine(spec: MachineSpec, accelerator: AcceleratorKind, paths: RunPaths): readonly string[] {
+export function commandLine(
+  spec: MachineSpec,
+  accelerator: AcceleratorKind,
+  paths: RunPaths,
+): readonly string[] {
   return [
     ...["-name", option(`guest=${spec.name}`, {}), "-nodefaults", "-no-user-config", "-S"],
     ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
@@ -61,7 +65,12 @@ function processorArguments(spec: MachineSpec, accelerator: AcceleratorKind): re
 
 function firmwareArguments(spec: MachineSpec, paths: RunPaths): readonly string[] {
   // SeaBIOS tells on this port what it does: the surest sign that the firmware handed over to the boot loader.
-  const text = ["-chardev", option("ringbuf", { id: firmwareRing, size: ringBytes }), "-device", "isa-debugcon,iobase=0x402,chardev=firmware0"];
+  const text = [
+    "-chardev",
+    option("ringbuf", { id: firmwareRing, size: ringBytes }),
+    "-device",
+    "isa-debugcon,iobase=0x402,chardev=firmware0",
+  ];
   if (spec.firmware === "bios") return text;
   return [
     ...text,
@@ -73,7 +82,13 @@ function firmwareArguments(spec: MachineSpec, paths: RunPaths): readonly string[
 function monitorArguments(spec: MachineSpec, paths: RunPaths): readonly string[] {
   const own = ["-chardev", socketServer("control0", paths.control), "-mon", "chardev=control0,mode=control"];
   if (spec.qmpSocket === undefined) return own;
-  return [...own, "-chardev", socketServer("monitor1", spec.qmpSocket), "-mon", "chardev=monitor1,mode=control"];
+  return [
+    ...own,
+    "-chardev",
+    socketServer("monitor1", spec.qmpSocket),
+    "-mon",
+    "chardev=monitor1,mode=control",
+  ];
 }
 
 function channelArguments(spec: MachineSpec, paths: RunPaths): readonly string[] {
@@ -94,7 +109,15 @@ function displayArguments(spec: MachineSpec): readonly string[] {
   const card = ["-device", "VGA", "-display", "none"];
   if (spec.vncSocket === undefined) return card;
   // A tablet gives the viewer absolute positions; without it the pointer drifts from the viewer's own.
-  return [...card, "-vnc", option(`unix:${spec.vncSocket.replaceAll(",", ",,")}`, {}), "-device", "qemu-xhci", "-device", "usb-tablet"];
+  return [
+    ...card,
+    "-vnc",
+    option(`unix:${spec.vncSocket.replaceAll(",", ",,")}`, {}),
+    "-device",
+    "qemu-xhci",
+    "-device",
+    "usb-tablet",
+  ];
 }
 
 function diskArguments(spec: MachineSpec, paths: RunPaths): readonly string[] {
@@ -113,13 +136,20 @@ function blockArguments(disk: MachineDisk, index: number, snapshot: string | und
   const block = ["-blockdev", JSON.stringify(node)];
   if (snapshot === undefined) return block;
   const file = { driver: "file", filename: snapshot };
-  const overlay = { driver: "qcow2", "node-name": diskNodeName(index), file, backing: originNodeName(index), discard: "unmap" };
+  const overlay = {
+    driver: "qcow2",
+    "node-name": diskNodeName(index),
+    file,
+    backing: originNodeName(index),
+    discard: "unmap",
+  };
   return [...block, "-blockdev", JSON.stringify(overlay)];
 }
 
 /** The block driver of a source, as `blockdev-add` and `-blockdev` take it. */
 export function blockDriver(source: DiskSource): Readonly<Record<string, unknown>> {
-  if (source.kind === "file") return { driver: source.format, file: { driver: "file", filename: source.path } };
+  if (source.kind === "file")
+    return { driver: source.format, file: { driver: "file", filename: source.path } };
   const { address } = source;
   const server =
     "path" in address
@@ -146,7 +176,9 @@ function diskDevice(disks: readonly MachineDisk[], index: number): Readonly<Reco
 
 function networkArguments(network: MachineNetwork): readonly string[] {
   if (network.kind === "none") return ["-nic", "none"];
-  const forwards = network.forwards.map((one) => `hostfwd=tcp:${one.host ?? "127.0.0.1"}:${one.hostPort}-:${one.guestPort}`);
+  const forwards = network.forwards.map(
+    (one) => `hostfwd=tcp:${one.host ?? "127.0.0.1"}:${one.hostPort}-:${one.guestPort}`,
+  );
   const isolation = `restrict=${network.restrict ? "on" : "off"}`;
   const card = network.card === "e1000" ? "e1000" : "virtio-net-pci";
   return [

@@ -14,7 +14,7 @@ export function settleWithin<Result>(
   signal: AbortSignal | undefined,
   start: (resolve: (value: Result) => void, reject: (cause: unknown) => void) => (() => void) | undefined,
 ): Promise<Result> {
-  signal?.throwIfAborted();
+  if (signal?.aborted === true) return Promise.reject(signal.reason);
   const { promise, resolve, reject } = Promise.withResolvers<Result>();
   const timer = setTimeout(() => reject(timedOut(what, timeoutMs)), timeoutMs);
   const abort = (): void => reject(signal?.reason);
@@ -33,7 +33,12 @@ export function settleWithin<Result>(
 }
 
 /** `promise`, or `qemu.timed-out` / the signal's reason if that comes first. */
-export function within<Result>(what: string, promise: Promise<Result>, timeoutMs: number, signal?: AbortSignal): Promise<Result> {
+export function within<Result>(
+  what: string,
+  promise: Promise<Result>,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<Result> {
   return settleWithin<Result>(what, timeoutMs, signal, (resolve, reject) => {
     promise.then(resolve, reject);
     return undefined;
@@ -41,7 +46,11 @@ export function within<Result>(what: string, promise: Promise<Result>, timeoutMs
 }
 
 function timedOut(what: string, timeoutMs: number): Error {
-  return qemuErrors.error("timed-out", `Cannot ${what}: no answer within ${(timeoutMs / 1000).toFixed(1)} s`, {
-    values: { what, timeoutMs },
-  });
+  return qemuErrors.error(
+    "timed-out",
+    `Cannot ${what}: no answer within ${(timeoutMs / 1000).toFixed(1)} s`,
+    {
+      values: { what, timeoutMs },
+    },
+  );
 }

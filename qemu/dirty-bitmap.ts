@@ -37,7 +37,9 @@ export type RunningDisk = {
   readonly bitmaps: readonly Bitmap[];
 };
 
-export type FoundBitmap = { readonly state: "usable"; readonly bitmap: Bitmap } | { readonly state: "unusable"; readonly reason: string };
+export type FoundBitmap =
+  | { readonly state: "usable"; readonly bitmap: Bitmap }
+  | { readonly state: "unusable"; readonly reason: string };
 
 const DISKS_MAX = 256;
 
@@ -90,10 +92,13 @@ function bitmapOf(record: JsonRecord): Bitmap {
 export function findBitmap(disk: RunningDisk, name: string | undefined): FoundBitmap {
   if (name === undefined) return { state: "unusable", reason: "there is no earlier point" };
   const bitmap = disk.bitmaps.find((one) => one.name === name);
-  if (bitmap === undefined) return { state: "unusable", reason: `bitmap "${name}" is gone, as after a restart of the machine` };
-  if (bitmap.inconsistent) return { state: "unusable", reason: `bitmap "${name}" was not saved whole, as after a crash` };
+  if (bitmap === undefined)
+    return { state: "unusable", reason: `bitmap "${name}" is gone, as after a restart of the machine` };
+  if (bitmap.inconsistent)
+    return { state: "unusable", reason: `bitmap "${name}" was not saved whole, as after a crash` };
   if (!bitmap.recording) return { state: "unusable", reason: `bitmap "${name}" stopped recording` };
-  if (bitmap.busy) return { state: "unusable", reason: `bitmap "${name}" is in use by another job or export` };
+  if (bitmap.busy)
+    return { state: "unusable", reason: `bitmap "${name}" is in use by another job or export` };
   return { state: "usable", bitmap };
 }
 
@@ -102,7 +107,11 @@ export async function addBitmap(qmp: Qmp, disk: RunningDisk, name: string, waiti
   await qmp.execute("block-dirty-bitmap-add", addArguments(disk, name), waiting);
 }
 
-export function addArguments(disk: RunningDisk, name: string, granularity = bitmapGranularityBytes): JsonRecord {
+export function addArguments(
+  disk: RunningDisk,
+  name: string,
+  granularity = bitmapGranularityBytes,
+): JsonRecord {
   return { node: disk.node, name, granularity, persistent: disk.format === "qcow2" && !disk.readOnly };
 }
 
@@ -113,6 +122,10 @@ export async function removeBitmap(qmp: Qmp, node: string, name: string, waiting
 export type TransactionAction = { readonly type: string; readonly data: JsonRecord };
 
 /** All actions or none, at one instant of all disks. */
-export async function transaction(qmp: Qmp, actions: readonly TransactionAction[], waiting?: Waiting): Promise<void> {
+export async function transaction(
+  qmp: Qmp,
+  actions: readonly TransactionAction[],
+  waiting?: Waiting,
+): Promise<void> {
   if (actions.length > 0) await qmp.execute("transaction", { actions }, waiting);
 }

@@ -21,7 +21,12 @@ const GONE_TIMEOUT_MS = 10_000;
 const GONE_PAUSE_MS = 10;
 
 /** A machine has one NBD server at most. Rejects with `qemu.command-failed` when another client already started it. */
-export async function startExports(qmp: Qmp, socketPath: string, nodes: readonly NodeExport[], waiting?: Waiting): Promise<void> {
+export async function startExports(
+  qmp: Qmp,
+  socketPath: string,
+  nodes: readonly NodeExport[],
+  waiting?: Waiting,
+): Promise<void> {
   const addr = { type: "unix", data: { path: socketPath } };
   await qmp.execute("nbd-server-start", { addr, "max-connections": CONNECTIONS_MAX }, waiting);
   try {
@@ -34,7 +39,14 @@ export async function startExports(qmp: Qmp, socketPath: string, nodes: readonly
 
 async function addExport(qmp: Qmp, one: NodeExport, waiting: Waiting | undefined): Promise<void> {
   const bitmaps = one.bitmap === undefined ? [] : [{ node: one.bitmap.node, name: one.bitmap.name }];
-  const settings = { type: "nbd", id: `export-${one.node}`, "node-name": one.node, name: one.exportName, writable: false, bitmaps };
+  const settings = {
+    type: "nbd",
+    id: `export-${one.node}`,
+    "node-name": one.node,
+    name: one.exportName,
+    writable: false,
+    bitmaps,
+  };
   await qmp.execute("block-export-add", settings, waiting);
 }
 
@@ -52,7 +64,11 @@ export async function stopExports(qmp: Qmp, waiting?: Waiting): Promise<void> {
 async function untilGone(qmp: Qmp, waiting: Waiting | undefined): Promise<void> {
   const deadline = performance.now() + GONE_TIMEOUT_MS;
   while (asList(await qmp.execute("query-block-exports", {}, waiting), "the list of exports").length > 0) {
-    if (performance.now() > deadline) throw qemuErrors.error("timed-out", `Cannot end exports: they are still there after ${GONE_TIMEOUT_MS / 1000} s`);
+    if (performance.now() > deadline)
+      throw qemuErrors.error(
+        "timed-out",
+        `Cannot end exports: they are still there after ${GONE_TIMEOUT_MS / 1000} s`,
+      );
     await sleep(GONE_PAUSE_MS, undefined, { signal: waiting?.signal });
   }
 }

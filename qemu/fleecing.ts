@@ -14,7 +14,15 @@
 import { open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Waiting } from "./deadline.ts";
-import { addArguments, findBitmap, findDisk, listDisks, transaction, type RunningDisk, type TransactionAction } from "./dirty-bitmap.ts";
+import {
+  addArguments,
+  findBitmap,
+  findDisk,
+  listDisks,
+  transaction,
+  type RunningDisk,
+  type TransactionAction,
+} from "./dirty-bitmap.ts";
 import { qemuErrors } from "./errors.ts";
 import { startExports, stopExports } from "./export.ts";
 import type { GuestAgent } from "./guest-agent.ts";
@@ -46,20 +54,29 @@ export type MomentDisk = {
   readonly exportName: string;
   readonly sizeBytes: number;
   /** Only the blocks that this context calls dirty can differ from the parent; without it, read all. */
-  readonly changes: { readonly state: "known"; readonly bitmap: string } | { readonly state: "unknown"; readonly reason: string };
+  readonly changes:
+    | { readonly state: "known"; readonly bitmap: string }
+    | { readonly state: "unknown"; readonly reason: string };
 };
 
 export type Moment = {
   readonly socketPath: string;
   readonly disks: readonly MomentDisk[];
-  readonly fileSystems: { readonly state: "frozen"; readonly count: number } | { readonly state: "not-frozen"; readonly reason: string };
+  readonly fileSystems:
+    | { readonly state: "frozen"; readonly count: number }
+    | { readonly state: "not-frozen"; readonly reason: string };
   /** Call when the new point is durable. */
   commit(): Promise<void>;
   /** Call when it is not. Nothing is lost: the next run's changes again count from the parent. */
   abandon(): Promise<void>;
 };
 
-type Part = { readonly disk: RunningDisk; readonly file: string; readonly parent: string | undefined; readonly described: MomentDisk };
+type Part = {
+  readonly disk: RunningDisk;
+  readonly file: string;
+  readonly parent: string | undefined;
+  readonly described: MomentDisk;
+};
 
 /** Takes the moment. On failure the machine is as it was before. */
 export async function takeMoment(qmp: Qmp, options: MomentOptions): Promise<Moment> {
@@ -88,14 +105,30 @@ export async function takeMoment(qmp: Qmp, options: MomentOptions): Promise<Mome
 
 async function prepare(qmp: Qmp, node: string, options: MomentOptions): Promise<Part> {
   const disk = await findDisk(qmp, node, options.waiting);
-  const found = findBitmap(disk, options.parentPoint === undefined ? undefined : bitmapPrefix + options.parentPoint);
+  const found = findBitmap(
+    disk,
+    options.parentPoint === undefined ? undefined : bitmapPrefix + options.parentPoint,
+  );
   const file = join(options.directory, `before-${node}-${process.pid}`);
   await makeSparseFile(file, disk.sizeBytes);
-  await qmp.execute("blockdev-add", { driver: "file", "node-name": asideNode(node), filename: file, discard: "unmap" }, options.waiting);
-  const filter = { driver: "copy-before-write", "node-name": filterNode(node), file: node, target: asideNode(node), "on-cbw-error": "break-snapshot" };
+  await qmp.execute(
+    "blockdev-add",
+    { driver: "file", "node-name": asideNode(node), filename: file, discard: "unmap" },
+    options.waiting,
+  );
+  const filter = {
+    driver: "copy-before-write",
+    "node-name": filterNode(node),
+    file: node,
+    target: asideNode(node),
+    "on-cbw-error": "break-snapshot",
+  };
   await qmp.execute("blockdev-add", filter, options.waiting);
   const parent = found.state === "usable" ? found.bitmap.name : undefined;
-  const changes: MomentDisk["changes"] = found.state === "usable" ? { state: "known", bitmap: found.bitmap.name } : { state: "unknown", reason: found.reason };
+  const changes: MomentDisk["changes"] =
+    found.state === "usable"
+      ? { state: "known", bitmap: found.bitmap.name }
+      : { state: "unknown", reason: found.reason };
   return { disk, file, parent, described: { node, exportName: node, sizeBytes: disk.sizeBytes, changes } };
 }
 
@@ -105,16 +138,27 @@ async function makeSparseFile(file: string, sizeBytes: number): Promise<void> {
 }
 
 /** The machine stands still for some milliseconds while filters go in and bitmaps change over. */
-async function atOneInstant(qmp: Qmp, parts: readonly Part[], options: MomentOptions): Promise<Moment["fileSystems"]> {
+async function atOneInstant(
+  qmp: Qmp,
+  parts: readonly Part[],
+  options: MomentOptions,
+): Promise<Moment["fileSystems"]> {
   const fileSystems = await freeze(options.guestAgent, options.waiting);
   const running = asRecord(await qmp.execute("query-status", {}), "the machine's state")["running"] === true;
   try {
     if (running) await qmp.execute("stop");
     for (const part of parts) await attach(qmp, part.disk.device, filterNode(part.disk.node));
-    await transaction(qmp, parts.flatMap((part) => changeOver(part, options)));
+    await transaction(
+      qmp,
+      parts.flatMap((part) => changeOver(part, options)),
+    );
     // The snapshot must exist before the guest writes again: it is what is read and what holds the filter in place.
     for (const part of parts) {
-      await qmp.execute("blockdev-add", { driver: "snapshot-access", "node-name": snapshotNode(part.disk.node), file: filterNode(part.disk.node) });
+      await qmp.execute("blockdev-add", {
+        driver: "snapshot-access",
+        "node-name": snapshotNode(part.disk.node),
+        file: filterNode(part.disk.node),
+      });
     }
   } finally {
     if (running) await qmp.execute("cont");
@@ -131,10 +175,16 @@ function changeOver(part: Part, { point, granularityBytes }: MomentOptions): rea
   return [{ type: "block-dirty-bitmap-disable", data: { node, name: part.parent } }, begin];
 }
 
-async function freeze(agent: GuestAgent | undefined, waiting: Waiting | undefined): Promise<Moment["fileSystems"]> {
+async function freeze(
+  agent: GuestAgent | undefined,
+  waiting: Waiting | undefined,
+): Promise<Moment["fileSystems"]> {
   if (agent === undefined) return { state: "not-frozen", reason: "the machine has no guest agent" };
   try {
-    return { state: "frozen", count: await agent.freeze({ timeoutMs: THAW_TIMEOUT_MS, signal: waiting?.signal }) };
+    return {
+      state: "frozen",
+      count: await agent.freeze({ timeoutMs: THAW_TIMEOUT_MS, signal: waiting?.signal }),
+    };
   } catch (cause) {
     // An agent that was merely slow may have frozen after all.
     await agent.thaw({ timeoutMs: THAW_TIMEOUT_MS }).catch(() => {});
@@ -143,24 +193,43 @@ async function freeze(agent: GuestAgent | undefined, waiting: Waiting | undefine
   }
 }
 
-function nodeExport(part: Part): { node: string; exportName: string; bitmap?: { node: string; name: string } } {
+function nodeExport(part: Part): {
+  node: string;
+  exportName: string;
+  bitmap?: { node: string; name: string };
+} {
   const shared = { node: snapshotNode(part.disk.node), exportName: part.described.exportName };
-  return part.parent === undefined ? shared : { ...shared, bitmap: { node: part.disk.node, name: part.parent } };
+  return part.parent === undefined
+    ? shared
+    : { ...shared, bitmap: { node: part.disk.node, name: part.parent } };
 }
 
-async function finish(qmp: Qmp, parts: readonly Part[], options: MomentOptions, end: "commit" | "abandon"): Promise<void> {
+async function finish(
+  qmp: Qmp,
+  parts: readonly Part[],
+  options: MomentOptions,
+  end: "commit" | "abandon",
+): Promise<void> {
   await stopExports(qmp);
   await removeFilters(qmp, parts);
   if (end === "abandon") return restoreParents(qmp, parts, options.point);
-  const removals = parts.flatMap(({ disk, parent }) => (parent === undefined ? [] : [remove(disk.node, parent)]));
+  const removals = parts.flatMap(({ disk, parent }) =>
+    parent === undefined ? [] : [remove(disk.node, parent)],
+  );
   await transaction(qmp, removals);
 }
 
 /** What was counted since goes into the parent's bitmap, which counts on. */
 async function restoreParents(qmp: Qmp, parts: readonly Part[], point: string): Promise<void> {
   const name = bitmapPrefix + point;
-  await transaction(qmp, parts.flatMap(({ disk, parent }) => (parent === undefined ? [] : pour(disk.node, name, parent))));
-  await transaction(qmp, parts.map(({ disk }) => remove(disk.node, name)));
+  await transaction(
+    qmp,
+    parts.flatMap(({ disk, parent }) => (parent === undefined ? [] : pour(disk.node, name, parent))),
+  );
+  await transaction(
+    qmp,
+    parts.map(({ disk }) => remove(disk.node, name)),
+  );
 }
 
 function pour(node: string, from: string, into: string): readonly TransactionAction[] {
@@ -206,7 +275,12 @@ async function attach(qmp: Qmp, device: string, node: string): Promise<void> {
  * Tidies bitmaps of a run that died: those that began at a point that never became durable are poured into the bitmap of
  * `lastPoint`, which counts on; all others of ours go. Call before `takeMoment`, with the last durable point.
  */
-export async function reconcileBitmaps(qmp: Qmp, node: string, lastPoint: string | undefined, waiting?: Waiting): Promise<void> {
+export async function reconcileBitmaps(
+  qmp: Qmp,
+  node: string,
+  lastPoint: string | undefined,
+  waiting?: Waiting,
+): Promise<void> {
   const disk = await findDisk(qmp, node, waiting);
   const kept = lastPoint === undefined ? undefined : bitmapPrefix + lastPoint;
   const ours = disk.bitmaps.filter((bitmap) => bitmap.name.startsWith(bitmapPrefix));
@@ -215,10 +289,23 @@ export async function reconcileBitmaps(qmp: Qmp, node: string, lastPoint: string
   if (last !== undefined && !last.recording && !last.inconsistent) {
     const newer = others.filter((bitmap) => bitmap.recording && !bitmap.inconsistent);
     // Stopped, and nothing that counted on since: it misses writes and must not be trusted again.
-    if (newer.length === 0) return transaction(qmp, ours.map((bitmap) => remove(node, bitmap.name)), waiting);
-    await transaction(qmp, newer.flatMap((bitmap) => pour(node, bitmap.name, last.name)), waiting);
+    if (newer.length === 0)
+      return transaction(
+        qmp,
+        ours.map((bitmap) => remove(node, bitmap.name)),
+        waiting,
+      );
+    await transaction(
+      qmp,
+      newer.flatMap((bitmap) => pour(node, bitmap.name, last.name)),
+      waiting,
+    );
   }
-  await transaction(qmp, others.map((bitmap) => remove(node, bitmap.name)), waiting);
+  await transaction(
+    qmp,
+    others.map((bitmap) => remove(node, bitmap.name)),
+    waiting,
+  );
 }
 
 const asideNode = (node: string): string => `${node}-aside`;

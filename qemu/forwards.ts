@@ -19,14 +19,24 @@ type UserConnection = {
  * The ports as they truly are. QEMU was told port 0 where a free one is wanted, so that the kernel chose it while
  * binding: no other process can take it in between.
  */
-export async function readForwards(qmp: Qmp, network: MachineNetwork, waiting?: Waiting): Promise<readonly OpenForward[]> {
+export async function readForwards(
+  qmp: Qmp,
+  network: MachineNetwork,
+  waiting?: Waiting,
+): Promise<readonly OpenForward[]> {
   if (network.kind === "none" || network.forwards.length === 0) return [];
-  const listening = parseUserNetwork(await qmp.human("info usernet", waiting)).filter((one) => one.state === "HOST_FORWARD");
+  const listening = parseUserNetwork(await qmp.human("info usernet", waiting)).filter(
+    (one) => one.state === "HOST_FORWARD",
+  );
   return network.forwards.map((forward) => openForward(forward, listening));
 }
 
 /** Whether the guest answered the connection that comes from `clientPort` of this host; before, only QEMU has taken it. */
-export async function isConnectionEstablished(qmp: Qmp, clientPort: number, waiting?: Waiting): Promise<boolean> {
+export async function isConnectionEstablished(
+  qmp: Qmp,
+  clientPort: number,
+  waiting?: Waiting,
+): Promise<boolean> {
   const connections = parseUserNetwork(await qmp.human("info usernet", waiting));
   return connections.some((one) => one.state === "ESTABLISHED" && one.sourcePort === clientPort);
 }
@@ -34,7 +44,10 @@ export async function isConnectionEstablished(qmp: Qmp, clientPort: number, wait
 function openForward(forward: Forward, listening: readonly UserConnection[]): OpenForward {
   const found = listening.find((one) => one.targetPort === forward.guestPort);
   if (found === undefined) {
-    throw qemuErrors.error("start-failed", `Cannot forward to port ${forward.guestPort} of the guest: QEMU does not list it`);
+    throw qemuErrors.error(
+      "start-failed",
+      `Cannot forward to port ${forward.guestPort} of the guest: QEMU does not list it`,
+    );
   }
   return { host: forward.host ?? "127.0.0.1", hostPort: found.sourcePort, guestPort: forward.guestPort };
 }
@@ -47,6 +60,8 @@ export function parseUserNetwork(text: string): readonly UserConnection[] {
   return rows.flatMap((row) => {
     if (row === null) return [];
     const cell = (index: number): string => must(row[index], "every group of ROW takes part in a match");
-    return [{ state: cell(1), sourceAddress: cell(2), sourcePort: Number(cell(3)), targetPort: Number(cell(5)) }];
+    return [
+      { state: cell(1), sourceAddress: cell(2), sourcePort: Number(cell(3)), targetPort: Number(cell(5)) },
+    ];
   });
 }

@@ -16,7 +16,11 @@ const POLL_PAUSE_MS = 50;
 const SYNC_PAUSE_MS = 500;
 const OUTPUT_CHARS_MAX = 64 * 1024;
 
-export type GuestCommandResult = { readonly exitCode: number; readonly output: string; readonly errorOutput: string };
+export type GuestCommandResult = {
+  readonly exitCode: number;
+  readonly output: string;
+  readonly errorOutput: string;
+};
 
 export type GuestAgent = {
   /** Resolves when the agent answers; tries until then. */
@@ -34,7 +38,12 @@ export type GuestAgent = {
 };
 
 type Channel = {
-  request(message: JsonRecord, isAnswer: (answer: JsonRecord) => boolean, waiting: Waiting, reset?: boolean): Promise<JsonRecord>;
+  request(
+    message: JsonRecord,
+    isAnswer: (answer: JsonRecord) => boolean,
+    waiting: Waiting,
+    reset?: boolean,
+  ): Promise<JsonRecord>;
 };
 
 export function guestAgentOver(socket: Socket): GuestAgent {
@@ -74,8 +83,10 @@ export function guestAgentOver(socket: Socket): GuestAgent {
     ping,
     info: async (waiting) => infoOf(await execute("guest-info", {}, waiting)),
     run: (path, args, waiting = {}) => runInGuest(execute, path, args, waiting),
-    freeze: async (waiting) => asNumber(await execute("guest-fsfreeze-freeze", {}, waiting), "the count of frozen file systems"),
-    thaw: async (waiting) => asNumber(await execute("guest-fsfreeze-thaw", {}, waiting), "the count of thawed file systems"),
+    freeze: async (waiting) =>
+      asNumber(await execute("guest-fsfreeze-freeze", {}, waiting), "the count of frozen file systems"),
+    thaw: async (waiting) =>
+      asNumber(await execute("guest-fsfreeze-thaw", {}, waiting), "the count of thawed file systems"),
     close: () => void socket.destroy(),
   };
 }
@@ -98,20 +109,27 @@ function openChannel(socket: Socket): Channel {
     }
   });
   socket.on("error", () => {});
-  socket.on("close", () => end(qemuErrors.error("closed", "Cannot go on with the guest agent: the machine is gone")));
+  socket.on("close", () =>
+    end(qemuErrors.error("closed", "Cannot go on with the guest agent: the machine is gone")),
+  );
   return {
     request: (message, isAnswer, waiting, reset = false) =>
-      settleWithin<JsonRecord>(`get an answer of the guest agent to ${String(message["execute"])}`, waiting.timeoutMs ?? ANSWER_TIMEOUT_MS, waiting.signal, (resolve, reject) => {
-        if (failed !== undefined) throw failed;
-        take = (answer) => (isAnswer(answer) ? resolve(answer) : undefined);
-        fail = reject;
-        if (reset) socket.write(agentResetByte);
-        socket.write(`${JSON.stringify(message)}\n`);
-        return () => {
-          take = undefined;
-          fail = undefined;
-        };
-      }),
+      settleWithin<JsonRecord>(
+        `get an answer of the guest agent to ${String(message["execute"])}`,
+        waiting.timeoutMs ?? ANSWER_TIMEOUT_MS,
+        waiting.signal,
+        (resolve, reject) => {
+          if (failed !== undefined) throw failed;
+          take = (answer) => (isAnswer(answer) ? resolve(answer) : undefined);
+          fail = reject;
+          if (reset) socket.write(agentResetByte);
+          socket.write(`${JSON.stringify(message)}\n`);
+          return () => {
+            take = undefined;
+            fail = undefined;
+          };
+        },
+      ),
   };
 }
 
@@ -119,14 +137,23 @@ function resultOf(command: string, answer: JsonRecord): unknown {
   const failed = answer["error"];
   if (!isRecord(failed)) return answer["return"];
   const description = textOr(failed["desc"], "no description").slice(0, 300);
-  throw qemuErrors.error("agent-failed", `Cannot run ${command} in the guest: its agent says "${description}"`, { values: { command, description } });
+  throw qemuErrors.error(
+    "agent-failed",
+    `Cannot run ${command} in the guest: its agent says "${description}"`,
+    { values: { command, description } },
+  );
 }
 
 function infoOf(answer: unknown): { readonly version: string; readonly commands: readonly string[] } {
   const record = asRecord(answer, "the guest agent's information");
-  const listed: readonly unknown[] = Array.isArray(record["supported_commands"]) ? record["supported_commands"] : [];
+  const listed: readonly unknown[] = Array.isArray(record["supported_commands"])
+    ? record["supported_commands"]
+    : [];
   const enabled = listed.filter((entry) => isRecord(entry)).filter((entry) => entry["enabled"] === true);
-  return { version: textOr(record["version"], "unknown").slice(0, 40), commands: enabled.map((entry) => textOr(entry["name"], "")) };
+  return {
+    version: textOr(record["version"], "unknown").slice(0, 40),
+    commands: enabled.map((entry) => textOr(entry["name"], "")),
+  };
 }
 
 async function runInGuest(
@@ -137,18 +164,23 @@ async function runInGuest(
 ): Promise<GuestCommandResult> {
   const deadline = performance.now() + (waiting.timeoutMs ?? COMMAND_TIMEOUT_MS);
   const limits = { signal: waiting.signal };
-  const started = asRecord(await execute("guest-exec", { path, arg: args, "capture-output": true }, limits), "the started command");
+  const started = asRecord(
+    await execute("guest-exec", { path, arg: args, "capture-output": true }, limits),
+    "the started command",
+  );
   const pid = asNumber(started["pid"], "the command's process id");
   for (;;) {
     const status = asRecord(await execute("guest-exec-status", { pid }, limits), "the command's state");
     if (status["exited"] === true) return commandResult(status);
-    if (performance.now() > deadline) throw qemuErrors.error("timed-out", `Cannot wait for ${path} in the guest: it still runs`);
+    if (performance.now() > deadline)
+      throw qemuErrors.error("timed-out", `Cannot wait for ${path} in the guest: it still runs`);
     await sleep(POLL_PAUSE_MS, undefined, { signal: waiting.signal });
   }
 }
 
 function commandResult(status: JsonRecord): GuestCommandResult {
-  const text = (value: unknown): string => Buffer.from(textOr(value, ""), "base64").toString("utf8").slice(0, OUTPUT_CHARS_MAX);
+  const text = (value: unknown): string =>
+    Buffer.from(textOr(value, ""), "base64").toString("utf8").slice(0, OUTPUT_CHARS_MAX);
   // A command that a signal ended has no exit code; shells tell it as 128 + the signal.
   const exitCode = numberOr(status["exitcode"], 128 + numberOr(status["signal"], 0));
   return { exitCode, output: text(status["out-data"]), errorOutput: text(status["err-data"]) };

@@ -38,7 +38,10 @@ type Source = {
 export function followGuestText(socket: Socket, logFile?: string): GuestText {
   socket.on("error", () => {});
   const listen: Source["listen"] = (take, end) => void socket.on("data", take).on("close", end);
-  return guestText({ listen, write: (text) => void socket.write(text), close: () => void socket.destroy() }, logFile);
+  return guestText(
+    { listen, write: (text) => void socket.write(text), close: () => void socket.destroy() },
+    logFile,
+  );
 }
 
 /** A ring is read this often while firmware is at work, and seldom afterwards. */
@@ -54,18 +57,32 @@ export const ringBytes = 64 * KIB;
 export function followRing(qmp: Qmp, device: string): GuestText {
   const ended = new AbortController();
   const listen: Source["listen"] = (take, end) => {
-    void readRing(qmp, device, take, ended.signal).catch(() => {}).then(end);
+    void readRing(qmp, device, take, ended.signal)
+      .catch(() => {})
+      .then(end);
   };
   return guestText({ listen, write: () => {}, close: () => ended.abort() });
 }
 
-async function readRing(qmp: Qmp, device: string, take: (bytes: Uint8Array) => void, signal: AbortSignal): Promise<void> {
+async function readRing(
+  qmp: Qmp,
+  device: string,
+  take: (bytes: Uint8Array) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const busyUntilMs = performance.now() + RING_BUSY_MS;
   for (;;) {
-    const answer = await qmp.execute("ringbuf-read", { device, size: ringBytes, format: "base64" }, { signal });
+    const answer = await qmp.execute(
+      "ringbuf-read",
+      { device, size: ringBytes, format: "base64" },
+      { signal },
+    );
     const bytes = Buffer.from(asText(answer, "the ring's text"), "base64");
     if (bytes.byteLength > 0) take(bytes);
-    await sleep(performance.now() < busyUntilMs ? RING_PAUSE_MS : RING_IDLE_PAUSE_MS, undefined, { signal, ref: false });
+    await sleep(performance.now() < busyUntilMs ? RING_PAUSE_MS : RING_IDLE_PAUSE_MS, undefined, {
+      signal,
+      ref: false,
+    });
   }
 }
 
@@ -99,21 +116,29 @@ function guestText(source: Source, logFile?: string): GuestText {
     onText,
     waitFor: (pattern, waiting = {}) => {
       const sought = new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, ""));
-      return settleWithin<RegExpExecArray>(`find ${pattern} in the guest's text`, waiting.timeoutMs ?? PATTERN_TIMEOUT_MS, waiting.signal, (resolve, reject) => {
-        const look = (): void => {
-          const match = sought.exec(tail);
-          if (match !== null) resolve(match);
-        };
-        const stop = onText(look);
-        const fail = (): void => reject(qemuErrors.error("closed", `Cannot find ${pattern} in the guest's text: the machine is gone`));
-        ended.signal.addEventListener("abort", fail, { once: true });
-        look();
-        if (ended.signal.aborted) fail();
-        return () => {
-          stop();
-          ended.signal.removeEventListener("abort", fail);
-        };
-      });
+      return settleWithin<RegExpExecArray>(
+        `find ${pattern} in the guest's text`,
+        waiting.timeoutMs ?? PATTERN_TIMEOUT_MS,
+        waiting.signal,
+        (resolve, reject) => {
+          const look = (): void => {
+            const match = sought.exec(tail);
+            if (match !== null) resolve(match);
+          };
+          const stop = onText(look);
+          const fail = (): void =>
+            reject(
+              qemuErrors.error("closed", `Cannot find ${pattern} in the guest's text: the machine is gone`),
+            );
+          ended.signal.addEventListener("abort", fail, { once: true });
+          look();
+          if (ended.signal.aborted) fail();
+          return () => {
+            stop();
+            ended.signal.removeEventListener("abort", fail);
+          };
+        },
+      );
     },
     write: source.write,
     close: source.close,

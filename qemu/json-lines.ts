@@ -12,7 +12,11 @@ export type JsonLines = {
   push(bytes: Uint8Array): void;
 };
 
-export function jsonLines(peer: string, lineBytesMax: number, take: (message: JsonRecord) => void): JsonLines {
+export function jsonLines(
+  peer: string,
+  lineBytesMax: number,
+  take: (message: JsonRecord) => void,
+): JsonLines {
   let held: Uint8Array[] = [];
   let heldBytes = 0;
   const finishLine = (): void => {
@@ -44,14 +48,21 @@ function parseLine(peer: string, line: string): JsonRecord {
   try {
     return asRecord(JSON.parse(text), `a message of ${peer}`);
   } catch (cause) {
-    throw qemuErrors.error("protocol-broken", `Cannot read ${peer}: found ${JSON.stringify(line.slice(0, 120))}, wanted JSON`, {
-      cause,
-    });
+    throw qemuErrors.error(
+      "protocol-broken",
+      `Cannot read ${peer}: found ${JSON.stringify(line.slice(0, 120))}, wanted JSON`,
+      {
+        cause,
+      },
+    );
   }
 }
 
 function tooLong(peer: string, lineBytesMax: number): Error {
-  return qemuErrors.error("protocol-broken", `Cannot read ${peer}: a message is longer than ${lineBytesMax} bytes`);
+  return qemuErrors.error(
+    "protocol-broken",
+    `Cannot read ${peer}: a message is longer than ${lineBytesMax} bytes`,
+  );
 }
 
 /** What makes the guest agent's own parser start afresh. */

@@ -10,13 +10,43 @@ const HOLD_MS = 20;
 const PAUSE_MS = 40;
 
 const SHIFTED: Readonly<Record<string, string>> = {
-  "!": "1", "@": "2", "#": "3", $: "4", "%": "5", "^": "6", "&": "7", "*": "8", "(": "9", ")": "0",
-  _: "minus", "+": "equal", "{": "bracket_left", "}": "bracket_right", "|": "backslash", ":": "semicolon",
-  '"': "apostrophe", "~": "grave_accent", "<": "comma", ">": "dot", "?": "slash",
+  "!": "1",
+  "@": "2",
+  "#": "3",
+  $: "4",
+  "%": "5",
+  "^": "6",
+  "&": "7",
+  "*": "8",
+  "(": "9",
+  ")": "0",
+  _: "minus",
+  "+": "equal",
+  "{": "bracket_left",
+  "}": "bracket_right",
+  "|": "backslash",
+  ":": "semicolon",
+  '"': "apostrophe",
+  "~": "grave_accent",
+  "<": "comma",
+  ">": "dot",
+  "?": "slash",
 };
 const PLAIN: Readonly<Record<string, string>> = {
-  " ": "spc", "\n": "ret", "\t": "tab", "-": "minus", "=": "equal", "[": "bracket_left", "]": "bracket_right",
-  "\\": "backslash", ";": "semicolon", "'": "apostrophe", "`": "grave_accent", ",": "comma", ".": "dot", "/": "slash",
+  " ": "spc",
+  "\n": "ret",
+  "\t": "tab",
+  "-": "minus",
+  "=": "equal",
+  "[": "bracket_left",
+  "]": "bracket_right",
+  "\\": "backslash",
+  ";": "semicolon",
+  "'": "apostrophe",
+  "`": "grave_accent",
+  ",": "comma",
+  ".": "dot",
+  "/": "slash",
 };
 
 /** Presses all `keys` together, as in `["ctrl", "alt", "delete"]`. */
@@ -28,7 +58,11 @@ export async function sendKeys(qmp: Qmp, keys: readonly string[], signal?: Abort
 
 /** Types `text`; a line feed is the Enter key. Rejects with `qemu.keys-refused` before the first key. */
 export async function typeText(qmp: Qmp, text: string, signal?: AbortSignal): Promise<void> {
-  if (text.length > TEXT_CHARS_MAX) throw qemuErrors.error("keys-refused", `Cannot type text: found ${text.length} characters, wanted at most ${TEXT_CHARS_MAX}`);
+  if (text.length > TEXT_CHARS_MAX)
+    throw qemuErrors.error(
+      "keys-refused",
+      `Cannot type text: found ${text.length} characters, wanted at most ${TEXT_CHARS_MAX}`,
+    );
   const presses = Array.from(text, keysOf);
   for (const keys of presses) await sendKeys(qmp, keys, signal);
 }
@@ -41,5 +75,8 @@ export function keysOf(character: string): readonly string[] {
   if (shifted !== undefined) return ["shift", shifted];
   const plain = PLAIN[character];
   if (plain !== undefined) return [plain];
-  throw qemuErrors.error("keys-refused", `Cannot type text: found ${JSON.stringify(character)}, wanted characters of a US keyboard`);
+  throw qemuErrors.error(
+    "keys-refused",
+    `Cannot type text: found ${JSON.stringify(character)}, wanted characters of a US keyboard`,
+  );
 }

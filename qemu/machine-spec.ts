@@ -48,7 +48,11 @@ export type MachineNetwork =
       readonly card?: "virtio" | "e1000";
     };
 
-export type DirectKernel = { readonly kernel: string; readonly initrd?: string; readonly commandLine: string };
+export type DirectKernel = {
+  readonly kernel: string;
+  readonly initrd?: string;
+  readonly commandLine: string;
+};
 
 export type MachineSpec = {
   readonly name: string;
@@ -75,28 +79,36 @@ export type MachineSpec = {
 
 /** Throws `qemu.spec-refused` with the first rule that `spec` breaks. */
 export function checkSpec(spec: MachineSpec): void {
-  if (!NAME_PATTERN.test(spec.name)) refuse("name", spec.name.slice(0, 80), "1 to 63 letters, digits, dots, dashes or underlines");
+  if (!NAME_PATTERN.test(spec.name))
+    refuse("name", spec.name.slice(0, 80), "1 to 63 letters, digits, dots, dashes or underlines");
   const { memoryBytes, cpus, disks } = spec;
-  if (!within(memoryBytes, MEMORY_BYTES_MIN, MEMORY_BYTES_MAX)) refuse("memory", memoryBytes, `${MEMORY_BYTES_MIN} to ${MEMORY_BYTES_MAX} bytes`);
+  if (!within(memoryBytes, MEMORY_BYTES_MIN, MEMORY_BYTES_MAX))
+    refuse("memory", memoryBytes, `${MEMORY_BYTES_MIN} to ${MEMORY_BYTES_MAX} bytes`);
   if (!within(cpus, 1, CPUS_MAX)) refuse("processors", cpus, `1 to ${CPUS_MAX}`);
   if (disks.length > DISKS_MAX) refuse("disks", disks.length, `at most ${DISKS_MAX}`);
-  if (countOn(disks, "ide") > IDE_DISKS_MAX) refuse("ide disks", countOn(disks, "ide"), `at most ${IDE_DISKS_MAX}`);
-  if (countOn(disks, "sata") > SATA_DISKS_MAX) refuse("sata disks", countOn(disks, "sata"), `at most ${SATA_DISKS_MAX}`);
+  if (countOn(disks, "ide") > IDE_DISKS_MAX)
+    refuse("ide disks", countOn(disks, "ide"), `at most ${IDE_DISKS_MAX}`);
+  if (countOn(disks, "sata") > SATA_DISKS_MAX)
+    refuse("sata disks", countOn(disks, "sata"), `at most ${SATA_DISKS_MAX}`);
   checkForwards(spec.network);
   for (const path of [spec.vncSocket, spec.qmpSocket]) {
-    if (path !== undefined && Buffer.byteLength(path) > SOCKET_PATH_BYTES_MAX) refuse("socket path", path, `at most ${SOCKET_PATH_BYTES_MAX} bytes`);
+    if (path !== undefined && Buffer.byteLength(path) > SOCKET_PATH_BYTES_MAX)
+      refuse("socket path", path, `at most ${SOCKET_PATH_BYTES_MAX} bytes`);
   }
 }
 
 function checkForwards(network: MachineNetwork): void {
   if (network.kind === "none") return;
-  if (network.forwards.length > FORWARDS_MAX) refuse("forwards", network.forwards.length, `at most ${FORWARDS_MAX}`);
+  if (network.forwards.length > FORWARDS_MAX)
+    refuse("forwards", network.forwards.length, `at most ${FORWARDS_MAX}`);
   const guestPorts = new Set<number>();
   for (const forward of network.forwards) {
     if (!within(forward.hostPort, 0, 65_535)) refuse("host port", forward.hostPort, "0 to 65535");
     if (!within(forward.guestPort, 1, 65_535)) refuse("guest port", forward.guestPort, "1 to 65535");
-    if (guestPorts.has(forward.guestPort)) refuse("forwards", `port ${forward.guestPort} twice`, "each guest port once");
-    if (forward.host !== undefined && !/^[0-9.]{7,15}$/.test(forward.host)) refuse("host address", forward.host, "an IPv4 address");
+    if (guestPorts.has(forward.guestPort))
+      refuse("forwards", `port ${forward.guestPort} twice`, "each guest port once");
+    if (forward.host !== undefined && !/^[0-9.]{7,15}$/.test(forward.host))
+      refuse("host address", forward.host, "an IPv4 address");
     guestPorts.add(forward.guestPort);
   }
 }
@@ -110,5 +122,7 @@ function countOn(disks: readonly MachineDisk[], bus: DiskBus): number {
 }
 
 function refuse(what: string, found: string | number, wanted: string): never {
-  throw qemuErrors.error("spec-refused", `Cannot start machine: found ${what} ${found}, wanted ${wanted}`, { values: { what, found } });
+  throw qemuErrors.error("spec-refused", `Cannot start machine: found ${what} ${found}, wanted ${wanted}`, {
+    values: { what, found },
+  });
 }

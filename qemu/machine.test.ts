@@ -62,7 +62,9 @@ describe("startMachine", () => {
     await machine.stop();
     expect((await machine.exited).status).toBe(0);
     await expect(machine.use()).rejects.toSatisfy((cause) => qemuErrors.is(cause, "exited"));
-    await expect(machine.serial.waitFor(/never/)).rejects.toSatisfy((cause) => qemuErrors.is(cause, "closed"));
+    await expect(machine.serial.waitFor(/never/)).rejects.toSatisfy((cause) =>
+      qemuErrors.is(cause, "closed"),
+    );
   });
 
   test.each(["sata", "ide", "nvme"] as const)("boots from a disk on %s", async (bus) => {
@@ -79,14 +81,23 @@ describe("startMachine", () => {
     const before = execFileSync("sha256sum", [disk]).toString();
     await using machine = await start({ snapshotBoot: true });
     await machine.serial.waitFor(/login:/, { timeoutMs: 20_000 });
-    const written = await machine.qmp.human('qemu-io -d /machine/peripheral/device0/virtio-backend "write -P 7 1M 64k"');
+    const written = await machine.qmp.human(
+      'qemu-io -d /machine/peripheral/device0/virtio-backend "write -P 7 1M 64k"',
+    );
     expect(written).not.toMatch(/failed|error/i);
     await machine.stop();
     expect(execFileSync("sha256sum", [disk]).toString()).toBe(before);
   });
 
   test("tells the ports that the kernel chose, and that nobody in the guest accepted", async () => {
-    const network = { kind: "user", restrict: true, forwards: [{ hostPort: 0, guestPort: 5432 }, { hostPort: 0, guestPort: 80 }] } as const;
+    const network = {
+      kind: "user",
+      restrict: true,
+      forwards: [
+        { hostPort: 0, guestPort: 5432 },
+        { hostPort: 0, guestPort: 80 },
+      ],
+    } as const;
     await using machine = await start({ network });
     expect(machine.forwards.map((one) => one.guestPort)).toEqual([5432, 80]);
     const [first, second] = machine.forwards;
@@ -105,16 +116,20 @@ describe("startMachine", () => {
     const address = server.address();
     const hostPort = typeof address === "object" && address !== null ? address.port : 0;
     const network = { kind: "user", restrict: true, forwards: [{ hostPort, guestPort: 80 }] } as const;
-    await expect(start({ network })).rejects.toThrow(/Cannot start machine test-machine: .*host forwarding rule/s);
+    await expect(start({ network })).rejects.toThrow(
+      /Cannot start machine test-machine: .*host forwarding rule/s,
+    );
     server.close();
   });
 
   test("refuses a missing disk, a bad name and too much memory before or at the start", async () => {
-    await expect(start({ disks: [{ source: { kind: "file", path: "/no/such", format: "raw" }, bus: "virtio" }] })).rejects.toThrow(
-      /Cannot start machine test-machine: .*No such file/s,
-    );
+    await expect(
+      start({ disks: [{ source: { kind: "file", path: "/no/such", format: "raw" }, bus: "virtio" }] }),
+    ).rejects.toThrow(/Cannot start machine test-machine: .*No such file/s);
     await expect(start({ name: "a,b" })).rejects.toThrow(/found name a,b, wanted 1 to 63 letters/);
-    await expect(start({ memoryBytes: 2 ** 50 })).rejects.toSatisfy((cause) => qemuErrors.is(cause, "spec-refused"));
+    await expect(start({ memoryBytes: 2 ** 50 })).rejects.toSatisfy((cause) =>
+      qemuErrors.is(cause, "spec-refused"),
+    );
   });
 
   test("ends with the process that started it, even when that is killed", async () => {
@@ -125,12 +140,23 @@ describe("startMachine", () => {
       process.kill(process.pid, "SIGKILL");`;
     let pid = 0;
     try {
-      execFileSync(process.execPath, ["--input-type=module", "-e", script], { stdio: ["ignore", "pipe", "ignore"] });
+      execFileSync(process.execPath, ["--input-type=module", "-e", script], {
+        stdio: ["ignore", "pipe", "ignore"],
+      });
     } catch (cause) {
       pid = Number((cause as { stdout: Buffer }).stdout.toString()); // execFileSync throws with the output of the killed process
     }
     expect(pid).toBeGreaterThan(0);
-    await expect.poll(() => access(`/proc/${pid}/stat`).then(() => true, () => false), { timeout: 5_000 }).toBe(false);
+    await expect
+      .poll(
+        () =>
+          access(`/proc/${pid}/stat`).then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 5_000 },
+      )
+      .toBe(false);
   });
 
   test("powers down a guest that does not listen by force, after the time told", async () => {
@@ -142,7 +168,9 @@ describe("startMachine", () => {
   test("types what the keyboard has and refuses the rest before the first key", async () => {
     await using machine = await start();
     await machine.typeText("Ab 1!\n");
-    await expect(machine.typeText("ok\u00e9")).rejects.toSatisfy((cause) => qemuErrors.is(cause, "keys-refused"));
+    await expect(machine.typeText("ok\u00e9")).rejects.toSatisfy((cause) =>
+      qemuErrors.is(cause, "keys-refused"),
+    );
   });
 });
 
@@ -152,7 +180,9 @@ describe("connectQmp", () => {
     await using machine = await start({ qmpSocket });
     const qmp = await connectQmp(qmpSocket);
     expect(qmp.version).toMatch(/^\d+\.\d+\.\d+$/);
-    await expect(qmp.execute("no-such-command")).rejects.toThrow(/Cannot run monitor command no-such-command: QEMU says/);
+    await expect(qmp.execute("no-such-command")).rejects.toThrow(
+      /Cannot run monitor command no-such-command: QEMU says/,
+    );
     const stopped = qmp.waitForEvent("see it stop", (event) => event.name === "STOP", { timeoutMs: 5_000 });
     await qmp.execute("stop");
     expect((await stopped).name).toBe("STOP");
@@ -171,10 +201,14 @@ describe("connectQmp", () => {
     const answers = ["garbage\n", "x".repeat(17 * MIB), ""];
     for (const [index, answer] of answers.entries()) {
       const path = join(directory, `fake${index}.sock`);
-      const server = createServer((socket) => socket.on("error", () => {}).write(answer || "\n")).listen(path);
+      const server = createServer((socket) => socket.on("error", () => {}).write(answer || "\n")).listen(
+        path,
+      );
       await new Promise((resolve) => server.once("listening", resolve));
       const wanted = answer === "" ? "timed-out" : "protocol-broken";
-      await expect(connectQmp(path, { timeoutMs: 1_000 })).rejects.toSatisfy((cause) => qemuErrors.is(cause, wanted));
+      await expect(connectQmp(path, { timeoutMs: 1_000 })).rejects.toSatisfy((cause) =>
+        qemuErrors.is(cause, wanted),
+      );
       server.close();
     }
   });

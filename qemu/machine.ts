@@ -112,19 +112,31 @@ async function takeControl(
   const connecting = { timeoutMs: START_TIMEOUT_MS, signal, giveUp };
   const qmp = await connectQmp(paths.control, connecting).catch(async (cause: unknown) => {
     // QEMU may have ended between accepting and greeting: its own last words say more than a closed socket.
-    if (qemuErrors.is(cause, "closed")) throw startFailure(spec, await within("learn why it ended", child.exited, QUIT_TIMEOUT_MS)) ?? cause;
+    if (qemuErrors.is(cause, "closed"))
+      throw startFailure(spec, await within("learn why it ended", child.exited, QUIT_TIMEOUT_MS)) ?? cause;
     throw cause;
   });
   const serial = followGuestText(await connectSocket(paths.serial, connecting), spec.serialLog);
   const firmwareText = followRing(qmp, firmwareRing);
-  const guestAgent = spec.guestAgent === false ? undefined : guestAgentOver(await connectSocket(paths.agent, connecting));
+  const guestAgent =
+    spec.guestAgent === false ? undefined : guestAgentOver(await connectSocket(paths.agent, connecting));
   const forwards = await readForwards(qmp, spec.network, { signal });
   await qmp.execute("cont", {}, { signal });
   const startedAtMs = performance.now();
   const stop = (): Promise<void> => stopMachine(qmp, child);
   const directory = join(paths.control, "..");
   return {
-    ...{ name: spec.name, pid: child.pid, accelerator, qmp, serial, firmwareText, forwards, guestAgent, startedAtMs },
+    ...{
+      name: spec.name,
+      pid: child.pid,
+      accelerator,
+      qmp,
+      serial,
+      firmwareText,
+      forwards,
+      guestAgent,
+      startedAtMs,
+    },
     screenshot: (waiting) => takeScreenshot(qmp, directory, waiting),
     sendKeys: (keys, signal) => sendKeys(qmp, keys, signal),
     typeText: (text, signal) => typeText(qmp, text, signal),
@@ -139,8 +151,11 @@ async function takeControl(
 
 function startFailure(spec: MachineSpec, exit: Exit | undefined): Error | undefined {
   if (exit === undefined) return undefined;
-  const words = exit.lastWords === "" ? `QEMU ended with status ${exit.status ?? exit.signal}` : exit.lastWords;
-  return qemuErrors.error("start-failed", `Cannot start machine ${spec.name}: ${words}`, { values: { ...exit } });
+  const words =
+    exit.lastWords === "" ? `QEMU ended with status ${exit.status ?? exit.signal}` : exit.lastWords;
+  return qemuErrors.error("start-failed", `Cannot start machine ${spec.name}: ${words}`, {
+    values: { ...exit },
+  });
 }
 
 /** Asks QEMU to quit, so that it writes its caches; kills it if it does not. */

@@ -23,7 +23,12 @@ export type MoveOptions = Waiting & {
  * new node's name when the machine no longer needs the old disk. On failure or abort the machine stays on its old disk
  * and the file is removed. Rejects with `qemu.job-failed`, `qemu.disk-unknown`, `EEXIST` if the file is there already.
  */
-export async function moveToDisk(qmp: Qmp, node: string, target: string, options: MoveOptions = {}): Promise<string> {
+export async function moveToDisk(
+  qmp: Qmp,
+  node: string,
+  target: string,
+  options: MoveOptions = {},
+): Promise<string> {
   const disk = await findDisk(qmp, node, options);
   const handle = await open(target, "wx", 0o600);
   await handle.truncate(disk.sizeBytes).finally(() => handle.close());
@@ -31,7 +36,18 @@ export async function moveToDisk(qmp: Qmp, node: string, target: string, options
   const job = `move-${node}`;
   try {
     await qmp.execute("blockdev-add", targetNode(moved, target), options);
-    await qmp.execute("blockdev-mirror", { "job-id": job, device: node, target: moved, sync: "full", speed: options.rateMax ?? 0, "auto-dismiss": false }, options);
+    await qmp.execute(
+      "blockdev-mirror",
+      {
+        "job-id": job,
+        device: node,
+        target: moved,
+        sync: "full",
+        speed: options.rateMax ?? 0,
+        "auto-dismiss": false,
+      },
+      options,
+    );
     await untilState(qmp, job, ["ready"], options);
     await qmp.execute("block-job-complete", { device: job }, options);
     await untilState(qmp, job, ["concluded"], options);
@@ -48,21 +64,40 @@ export async function moveToDisk(qmp: Qmp, node: string, target: string, options
 
 function targetNode(name: string, filename: string): JsonRecord {
   // QEMU tells by `detect-zeroes` what the source could not tell as a hole, and leaves it one.
-  return { driver: "raw", "node-name": name, discard: "unmap", "detect-zeroes": "unmap", file: { driver: "file", filename, discard: "unmap" } };
+  return {
+    driver: "raw",
+    "node-name": name,
+    discard: "unmap",
+    "detect-zeroes": "unmap",
+    file: { driver: "file", filename, discard: "unmap" },
+  };
 }
 
-async function untilState(qmp: Qmp, job: string, wanted: readonly string[], options: MoveOptions): Promise<void> {
+async function untilState(
+  qmp: Qmp,
+  job: string,
+  wanted: readonly string[],
+  options: MoveOptions,
+): Promise<void> {
   for (;;) {
     options.signal?.throwIfAborted();
     const state = await jobState(qmp, job);
-    if (state.error !== undefined) throw qemuErrors.error("job-failed", `Cannot move disk: QEMU says "${state.error}"`, { values: { job } });
+    if (state.error !== undefined)
+      throw qemuErrors.error("job-failed", `Cannot move disk: QEMU says "${state.error}"`, {
+        values: { job },
+      });
     options.onProgress?.({ doneBytes: state.doneBytes, totalBytes: state.totalBytes });
     if (wanted.includes(state.status)) return;
     await sleep(POLL_PAUSE_MS, undefined, { signal: options.signal });
   }
 }
 
-type JobState = { readonly status: string; readonly doneBytes: number; readonly totalBytes: number; readonly error: string | undefined };
+type JobState = {
+  readonly status: string;
+  readonly doneBytes: number;
+  readonly totalBytes: number;
+  readonly error: string | undefined;
+};
 
 async function jobState(qmp: Qmp, job: string): Promise<JobState> {
   const jobs = asList(await qmp.execute("query-jobs"), "the list of jobs").filter(isRecord);
@@ -91,8 +126,14 @@ async function stepBack(qmp: Qmp, job: string, moved: string): Promise<void> {
   ];
   for (const step of steps) {
     await step().catch((cause: unknown) => {
-      if (!qemuErrors.is(cause, "command-failed") && !qemuErrors.is(cause, "closed") && !qemuErrors.is(cause, "job-failed")) {
-        throw qemuErrors.error("job-failed", `Cannot undo the move of a disk: ${messageOf(cause)}`, { cause });
+      if (
+        !qemuErrors.is(cause, "command-failed") &&
+        !qemuErrors.is(cause, "closed") &&
+        !qemuErrors.is(cause, "job-failed")
+      ) {
+        throw qemuErrors.error("job-failed", `Cannot undo the move of a disk: ${messageOf(cause)}`, {
+          cause,
+        });
       }
     });
   }

@@ -9,7 +9,11 @@ const LAST_WORDS_CHARS_MAX = 4_000;
 /** USER_HZ, which is 100 on every Linux that Debian builds. */
 const TICKS_PER_SECOND = 100;
 
-export type Exit = { readonly status: number | null; readonly signal: NodeJS.Signals | null; readonly lastWords: string };
+export type Exit = {
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly lastWords: string;
+};
 
 export type MachineProcess = {
   readonly pid: number;
@@ -32,7 +36,11 @@ export function dyingWithUs(program: string, args: readonly string[]): readonly 
   return ["setpriv", "--pdeathsig", "KILL", "--", program, ...args];
 }
 
-export function startProcess(program: string, args: readonly string[], directory: string): Promise<MachineProcess> {
+export function startProcess(
+  program: string,
+  args: readonly string[],
+  directory: string,
+): Promise<MachineProcess> {
   const [first, ...rest] = dyingWithUs(program, args);
   const child = spawn(first, rest, { cwd: directory, stdio: ["ignore", "ignore", "pipe"] });
   return new Promise((resolve, reject) => {
@@ -67,7 +75,10 @@ function watch(child: ChildProcess): MachineProcess {
 /** Reads /proc (proc(5)). Rejects with `qemu.exited` when the process is gone. */
 export async function readProcessUse(pid: number): Promise<ProcessUse> {
   try {
-    const [stat, status] = await Promise.all([readFile(`/proc/${pid}/stat`, "utf8"), readFile(`/proc/${pid}/status`, "utf8")]);
+    const [stat, status] = await Promise.all([
+      readFile(`/proc/${pid}/stat`, "utf8"),
+      readFile(`/proc/${pid}/status`, "utf8"),
+    ]);
     // The second field is the program's name in parentheses and may hold spaces: fields count from after it.
     const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
     const ticks = Number(fields[11]) + Number(fields[12]);
@@ -79,7 +90,8 @@ export async function readProcessUse(pid: number): Promise<ProcessUse> {
 }
 
 function notInstalled(program: string, cause: unknown): Error {
-  if (systemCodeOf(cause) !== "ENOENT") return qemuErrors.error("start-failed", `Cannot start ${program}: the system refused`, { cause });
+  if (systemCodeOf(cause) !== "ENOENT")
+    return qemuErrors.error("start-failed", `Cannot start ${program}: the system refused`, { cause });
   const message = `Cannot start ${program}: it is not installed; run "apt-get install util-linux qemu-system-x86"`;
   return qemuErrors.error("not-installed", message, { cause });
 }

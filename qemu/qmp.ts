@@ -36,7 +36,11 @@ export type Qmp = {
   close(): void;
 };
 
-type Pending = { readonly resolve: (value: unknown) => void; readonly reject: (cause: unknown) => void; readonly command: string };
+type Pending = {
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (cause: unknown) => void;
+  readonly command: string;
+};
 
 /** Connects to a monitor and negotiates. QEMU serves one client per monitor: a second one waits for the greeting in vain. */
 export async function connectQmp(path: string, options: Partial<ConnectOptions> = {}): Promise<Qmp> {
@@ -50,20 +54,34 @@ export async function connectQmp(path: string, options: Partial<ConnectOptions> 
   }
 }
 
-async function negotiate(socket: Socket, path: string, timeoutMs: number, signal?: AbortSignal): Promise<Qmp> {
+async function negotiate(
+  socket: Socket,
+  path: string,
+  timeoutMs: number,
+  signal?: AbortSignal,
+): Promise<Qmp> {
   const greeted = Promise.withResolvers<string>();
   greeted.promise.catch(() => {});
   const session = openSession(socket, path, greeted);
-  const version = await settleWithin<string>(`get a greeting from monitor ${path}, which another client may hold`, timeoutMs, signal, (resolve, reject) => {
-    greeted.promise.then(resolve, reject);
-    return undefined;
-  });
+  const version = await settleWithin<string>(
+    `get a greeting from monitor ${path}, which another client may hold`,
+    timeoutMs,
+    signal,
+    (resolve, reject) => {
+      greeted.promise.then(resolve, reject);
+      return undefined;
+    },
+  );
   await session.execute("qmp_capabilities", {}, { timeoutMs, signal });
   return Object.freeze({ ...session, version });
 }
 
 /** The protocol's state: commands awaiting answers, listeners, and how it all ends. */
-function openSession(socket: Socket, path: string, greeted: PromiseWithResolvers<string>): Omit<Qmp, "version"> {
+function openSession(
+  socket: Socket,
+  path: string,
+  greeted: PromiseWithResolvers<string>,
+): Omit<Qmp, "version"> {
   const pending = new Map<string, Pending>();
   const listeners = new Set<(event: QmpEvent) => void>();
   const ended = Promise.withResolvers<void>();
@@ -100,14 +118,19 @@ function openSession(socket: Socket, path: string, greeted: PromiseWithResolvers
   socket.on("close", () => end(closedError(path)));
 
   const execute = (command: string, args: JsonRecord = {}, waiting: Waiting = {}): Promise<unknown> =>
-    settleWithin<unknown>(`run monitor command ${command}`, waiting.timeoutMs ?? COMMAND_TIMEOUT_MS, waiting.signal, (resolve, reject) => {
-      if (failure !== undefined) throw failure;
-      if (pending.size >= COMMANDS_WAITING_MAX) throw tooManyCommands(path);
-      const id = `m${nextId++}`;
-      pending.set(id, { resolve, reject, command });
-      socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
-      return () => void pending.delete(id);
-    });
+    settleWithin<unknown>(
+      `run monitor command ${command}`,
+      waiting.timeoutMs ?? COMMAND_TIMEOUT_MS,
+      waiting.signal,
+      (resolve, reject) => {
+        if (failure !== undefined) throw failure;
+        if (pending.size >= COMMANDS_WAITING_MAX) throw tooManyCommands(path);
+        const id = `m${nextId++}`;
+        pending.set(id, { resolve, reject, command });
+        socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
+        return () => void pending.delete(id);
+      },
+    );
   const onEvent = (listener: (event: QmpEvent) => void): (() => void) => {
     listeners.add(listener);
     return () => void listeners.delete(listener);
@@ -115,14 +138,22 @@ function openSession(socket: Socket, path: string, greeted: PromiseWithResolvers
   return {
     execute,
     human: async (commandLine, waiting) =>
-      asText(await execute("human-monitor-command", { "command-line": commandLine }, waiting), `answer to ${commandLine}`),
+      asText(
+        await execute("human-monitor-command", { "command-line": commandLine }, waiting),
+        `answer to ${commandLine}`,
+      ),
     onEvent,
     waitForEvent: (what, wanted, waiting = {}) =>
-      settleWithin<QmpEvent>(what, waiting.timeoutMs ?? COMMAND_TIMEOUT_MS, waiting.signal, (resolve, reject) => {
-        if (failure !== undefined) throw failure;
-        void ended.promise.then(() => reject(failure));
-        return onEvent((event) => (wanted(event) ? resolve(event) : undefined));
-      }),
+      settleWithin<QmpEvent>(
+        what,
+        waiting.timeoutMs ?? COMMAND_TIMEOUT_MS,
+        waiting.signal,
+        (resolve, reject) => {
+          if (failure !== undefined) throw failure;
+          void ended.promise.then(() => reject(failure));
+          return onEvent((event) => (wanted(event) ? resolve(event) : undefined));
+        },
+      ),
     events: (signal) => iterateEvents(onEvent, ended.promise, signal),
     closed: ended.promise,
     close: () => end(closedError(path)),
@@ -137,7 +168,13 @@ function settleAnswer(pending: Map<string, Pending>, message: JsonRecord): void 
   if (!isRecord(failed)) return waiting.resolve(message["return"]);
   const description = textOr(failed["desc"], "no description");
   const values = { command: waiting.command, class: textOr(failed["class"], "GenericError"), description };
-  waiting.reject(qemuErrors.error("command-failed", `Cannot run monitor command ${waiting.command}: QEMU says "${description}"`, { values }));
+  waiting.reject(
+    qemuErrors.error(
+      "command-failed",
+      `Cannot run monitor command ${waiting.command}: QEMU says "${description}"`,
+      { values },
+    ),
+  );
 }
 
 async function* iterateEvents(
@@ -179,14 +216,22 @@ function versionOf(greeting: JsonRecord): string {
 
 function eventOf(message: JsonRecord): QmpEvent {
   const timestamp = isRecord(message["timestamp"]) ? message["timestamp"] : {};
-  const at = new Date(numberOr(timestamp["seconds"], 0) * 1000 + numberOr(timestamp["microseconds"], 0) / 1000);
+  const at = new Date(
+    numberOr(timestamp["seconds"], 0) * 1000 + numberOr(timestamp["microseconds"], 0) / 1000,
+  );
   return { name: textOr(message["event"], ""), data: isRecord(message["data"]) ? message["data"] : {}, at };
 }
 
 function closedError(path: string, cause?: unknown): Error {
-  return qemuErrors.error("closed", `Cannot go on with monitor ${path}: the connection is closed`, { cause, values: { path } });
+  return qemuErrors.error("closed", `Cannot go on with monitor ${path}: the connection is closed`, {
+    cause,
+    values: { path },
+  });
 }
 
 function tooManyCommands(path: string): Error {
-  return qemuErrors.error("protocol-broken", `Cannot send to monitor ${path}: ${COMMANDS_WAITING_MAX} commands are unanswered`);
+  return qemuErrors.error(
+    "protocol-broken",
+    `Cannot send to monitor ${path}: ${COMMANDS_WAITING_MAX} commands are unanswered`,
+  );
 }

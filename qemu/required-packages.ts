@@ -26,7 +26,14 @@ export async function missingPackages<Package extends { readonly binary: string 
 }
 
 async function isInstalled(binary: string): Promise<boolean> {
-  const folders = binary.startsWith("/") ? [""] : [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
-  const tries = folders.map((folder) => access(join(folder, binary), constants.R_OK).then(() => true, () => false));
+  const folders = binary.startsWith("/")
+    ? [""]
+    : [...(process.env["PATH"] ?? "").split(delimiter), "/usr/sbin", "/sbin"];
+  const tries = folders.map((folder) =>
+    access(join(folder, binary), constants.R_OK).then(
+      () => true,
+      () => false,
+    ),
+  );
   return (await Promise.all(tries)).includes(true);
 }

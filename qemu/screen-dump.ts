@@ -14,12 +14,20 @@ const PNG_SIGNATURE = "89504e470d0a1a0a";
 let picturesTaken = 0;
 
 /** Asks QEMU for the screen through a file in `directory`, which QEMU must be able to write; the file is gone afterwards. */
-export async function takeScreenshot(qmp: Qmp, directory: string, waiting: Waiting = {}): Promise<Uint8Array> {
+export async function takeScreenshot(
+  qmp: Qmp,
+  directory: string,
+  waiting: Waiting = {},
+): Promise<Uint8Array> {
   const filename = join(directory, `screen-${process.pid}-${(picturesTaken += 1)}`);
   try {
     await dump(qmp, filename, waiting);
     const bytes = await readFile(filename);
-    if (bytes.byteLength > PICTURE_BYTES_MAX) throw qemuErrors.error("screen-failed", `Cannot use screenshot: found ${bytes.byteLength} bytes, wanted at most ${PICTURE_BYTES_MAX}`);
+    if (bytes.byteLength > PICTURE_BYTES_MAX)
+      throw qemuErrors.error(
+        "screen-failed",
+        `Cannot use screenshot: found ${bytes.byteLength} bytes, wanted at most ${PICTURE_BYTES_MAX}`,
+      );
     return bytes.subarray(0, 8).toString("hex") === PNG_SIGNATURE ? bytes : pngOfPpm(bytes);
   } finally {
     await rm(filename, { force: true });
@@ -38,10 +46,15 @@ async function dump(qmp: Qmp, filename: string, waiting: Waiting): Promise<void>
 
 /** Binary portable pixmap (netpbm's P6 with 8 bits a channel) → PNG. */
 export function pngOfPpm(bytes: Uint8Array): Uint8Array {
-  const head = /^P6\s+(\d{1,5})\s+(\d{1,5})\s+255\s/.exec(Buffer.from(bytes.subarray(0, 64)).toString("latin1"));
+  const head = /^P6\s+(\d{1,5})\s+(\d{1,5})\s+255\s/.exec(
+    Buffer.from(bytes.subarray(0, 64)).toString("latin1"),
+  );
   const [width, height, start] = [Number(head?.[1]), Number(head?.[2]), head?.[0].length ?? 0];
   if (head === null || bytes.byteLength !== start + width * height * 3) {
-    throw qemuErrors.error("screen-failed", `Cannot read screenshot: found ${bytes.byteLength} bytes that are not a whole P6 picture`);
+    throw qemuErrors.error(
+      "screen-failed",
+      `Cannot read screenshot: found ${bytes.byteLength} bytes that are not a whole P6 picture`,
+    );
   }
   const png = new PNG({ width, height });
   for (let pixel = 0; pixel < width * height; pixel += 1) {

@@ -21,16 +21,31 @@ export async function createSnapshotFiles(disks: readonly MachineDisk[], paths: 
 
 /** The size a guest sees, in bytes. */
 export async function virtualSize(source: DiskSource): Promise<number> {
-  const output = await qemuImg(["info", "--force-share", "--output=json", `json:${JSON.stringify(blockDriver(source))}`]);
+  const output = await qemuImg([
+    "info",
+    "--force-share",
+    "--output=json",
+    `json:${JSON.stringify(blockDriver(source))}`,
+  ]);
   return asNumber(asRecord(JSON.parse(output), "qemu-img's answer")["virtual-size"], "the disk's size");
 }
 
 async function qemuImg(args: readonly string[]): Promise<string> {
   try {
-    const { stdout } = await run("qemu-img", [...args], { timeout: TOOL_TIMEOUT_MS, maxBuffer: OUTPUT_BYTES_MAX });
+    const { stdout } = await run("qemu-img", [...args], {
+      timeout: TOOL_TIMEOUT_MS,
+      maxBuffer: OUTPUT_BYTES_MAX,
+    });
     return stdout;
   } catch (cause) {
-    if (systemCodeOf(cause) === "ENOENT") throw qemuErrors.error("not-installed", 'Cannot run qemu-img: it is not installed; run "apt-get install qemu-utils"', { cause });
-    throw qemuErrors.error("start-failed", `Cannot prepare the machine's disks: qemu-img ${args[0]} failed`, { cause });
+    if (systemCodeOf(cause) === "ENOENT")
+      throw qemuErrors.error(
+        "not-installed",
+        'Cannot run qemu-img: it is not installed; run "apt-get install qemu-utils"',
+        { cause },
+      );
+    throw qemuErrors.error("start-failed", `Cannot prepare the machine's disks: qemu-img ${args[0]} failed`, {
+      cause,
+    });
   }
 }

@@ -2,7 +2,8 @@
 
 import { requiredDebianPackages as machinePackages } from "@mainstay/qemu";
 
-export const requiredDebianPackages: readonly { readonly package: string; readonly binary: string; readonly need: string }[] = [
-  ...machinePackages,
-  { package: "tesseract-ocr", binary: "tesseract", need: "text on screens" },
-];
+export const requiredDebianPackages: readonly {
+  readonly package: string;
+  readonly binary: string;
+  readonly need: string;
+}[] = [...machinePackages, { package: "tesseract-ocr", binary: "tesseract", need: "text on screens" }];

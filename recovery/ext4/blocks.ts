@@ -23,9 +23,11 @@ export async function readExtents(root: DataView, read: ReadBlock): Promise<read
 
 async function walk(node: DataView, depthBelow: number, read: ReadBlock, runs: Run[]): Promise<void> {
   const [magic, entries, depth] = [node.getUint16(0, true), node.getUint16(2, true), node.getUint16(6, true)];
-  if (magic !== EXTENT_MAGIC) throw unreadable(`extent node 0x${magic.toString(16)}`, `0x${EXTENT_MAGIC.toString(16)}`);
+  if (magic !== EXTENT_MAGIC)
+    throw unreadable(`extent node 0x${magic.toString(16)}`, `0x${EXTENT_MAGIC.toString(16)}`);
   // Depth must fall on the way down, else a forged tree would lead in circles.
-  if (depth >= depthBelow || 12 + entries * 12 > node.byteLength) throw unreadable(`an extent node of depth ${depth} with ${entries} entries`, "a smaller one");
+  if (depth >= depthBelow || 12 + entries * 12 > node.byteLength)
+    throw unreadable(`an extent node of depth ${depth} with ${entries} entries`, "a smaller one");
   for (let index = 0; index < entries; index += 1) {
     const at = 12 + index * 12;
     if (depth > 0) {
@@ -50,18 +52,25 @@ function leaf(node: DataView, at: number): Run {
 }
 
 /** The block map: twelve direct blocks, then one, two and three levels of indirection. */
-export async function readBlockMap(root: DataView, blockCount: number, blockBytes: number, read: ReadBlock): Promise<readonly Run[]> {
+export async function readBlockMap(
+  root: DataView,
+  blockCount: number,
+  blockBytes: number,
+  read: ReadBlock,
+): Promise<readonly Run[]> {
   const runs: Run[] = [];
   const perBlock = blockBytes / 4;
   const add = (physical: number): void => {
-    if (runs.length >= RUNS_MAX) throw unreadable(`a file of more than ${RUNS_MAX} blocks in a block map`, "fewer");
+    if (runs.length >= RUNS_MAX)
+      throw unreadable(`a file of more than ${RUNS_MAX} blocks in a block map`, "fewer");
     runs.push({ logical: runs.length, count: 1, physical });
   };
   const descend = async (block: number, level: number): Promise<void> => {
     if (runs.length >= blockCount) return;
     if (level === 0) return add(block);
     const node = block === 0 ? undefined : await read(block);
-    for (let index = 0; index < perBlock && runs.length < blockCount; index += 1) await descend(node?.getUint32(index * 4, true) ?? 0, level - 1);
+    for (let index = 0; index < perBlock && runs.length < blockCount; index += 1)
+      await descend(node?.getUint32(index * 4, true) ?? 0, level - 1);
   };
   for (let index = 0; index < DIRECT_BLOCKS; index += 1) await descend(root.getUint32(index * 4, true), 0);
   for (const level of [1, 2, 3]) await descend(root.getUint32((DIRECT_BLOCKS + level - 1) * 4, true), level);

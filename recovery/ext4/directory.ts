@@ -23,12 +23,16 @@ function parseBlock(block: Uint8Array, entries: DirectoryEntry[]): void {
     const inode = view.getUint32(at, true);
     const written = view.getUint16(at + 4, true);
     // Blocks of 64 KiB: a length that does not fit 16 bits is written as 0 or 65535 for "to the end".
-    const length = block.byteLength >= 65_536 && (written === 0 || written === 65_535) ? block.byteLength - at : written;
+    const length =
+      block.byteLength >= 65_536 && (written === 0 || written === 65_535) ? block.byteLength - at : written;
     const nameBytes = view.getUint8(at + 6);
     const type = view.getUint8(at + 7);
-    if (length < ENTRY_HEAD_BYTES || at + length > block.byteLength) throw unreadable(`a directory entry of ${length} bytes`, "one that fits its block");
+    if (length < ENTRY_HEAD_BYTES || at + length > block.byteLength)
+      throw unreadable(`a directory entry of ${length} bytes`, "one that fits its block");
     if (inode !== 0 && nameBytes > 0 && nameBytes <= length - ENTRY_HEAD_BYTES && type !== CHECKSUM_TYPE) {
-      const name = Buffer.from(block.subarray(at + ENTRY_HEAD_BYTES, at + ENTRY_HEAD_BYTES + nameBytes)).toString("utf8");
+      const name = Buffer.from(
+        block.subarray(at + ENTRY_HEAD_BYTES, at + ENTRY_HEAD_BYTES + nameBytes),
+      ).toString("utf8");
       entries.push({ name, inode });
     }
     at += length;

@@ -26,7 +26,9 @@ export async function readPartitions(device: BlockDevice): Promise<readonly Part
   const sector = await readView(device, 0, SECTOR_BYTES);
   if (sector.getUint16(510, true) !== MBR_SIGNATURE) return [];
   const entries = [0, 1, 2, 3].map((index) => mbrEntry(sector, index));
-  const found = entries.some((entry) => entry.type === GPT_PROTECTIVE) ? await readGpt(device) : await readMbr(device, entries);
+  const found = entries.some((entry) => entry.type === GPT_PROTECTIVE)
+    ? await readGpt(device)
+    : await readMbr(device, entries);
   return found.filter(({ offset, length }) => length > 0 && offset + length <= device.sizeBytes);
 }
 
@@ -57,7 +59,8 @@ async function readLogical(device: BlockDevice, start: number): Promise<readonly
     if (sector.getUint16(510, true) !== MBR_SIGNATURE) break;
     const own = mbrEntry(sector, 0);
     const next = mbrEntry(sector, 1);
-    if (own.type !== 0) found.push({ number: 5 + found.length, offset: table + own.offset, length: own.length });
+    if (own.type !== 0)
+      found.push({ number: 5 + found.length, offset: table + own.offset, length: own.length });
     if (next.type === 0 || next.offset === 0) break;
     table = start + next.offset;
   }
@@ -71,9 +74,12 @@ async function readGpt(device: BlockDevice): Promise<readonly Partition[]> {
   const table = Number(header.getBigUint64(72, true)) * SECTOR_BYTES;
   const count = Math.min(header.getUint32(80, true), GPT_ENTRIES_MAX);
   const entryBytes = header.getUint32(84, true);
-  if (entryBytes < 128 || entryBytes > GPT_ENTRY_BYTES_MAX || table + count * entryBytes > device.sizeBytes) return [];
+  if (entryBytes < 128 || entryBytes > GPT_ENTRY_BYTES_MAX || table + count * entryBytes > device.sizeBytes)
+    return [];
   const entries = await readView(device, table, count * entryBytes);
-  return Array.from({ length: count }, (_, index) => gptEntry(entries, index, entryBytes)).filter((one) => one !== undefined);
+  return Array.from({ length: count }, (_, index) => gptEntry(entries, index, entryBytes)).filter(
+    (one) => one !== undefined,
+  );
 }
 
 function gptEntry(entries: DataView, index: number, entryBytes: number): Partition | undefined {
@@ -87,6 +93,10 @@ function gptEntry(entries: DataView, index: number, entryBytes: number): Partiti
 
 async function readView(device: BlockDevice, offset: number, length: number): Promise<DataView> {
   const bytes = await device.read(offset, length);
-  if (bytes.byteLength !== length) throw recoveryErrors.error("filesystem-unreadable", `Cannot read partitions: found ${bytes.byteLength} bytes at ${offset}, wanted ${length}`);
+  if (bytes.byteLength !== length)
+    throw recoveryErrors.error(
+      "filesystem-unreadable",
+      `Cannot read partitions: found ${bytes.byteLength} bytes at ${offset}, wanted ${length}`,
+    );
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -16,7 +16,16 @@ const INCOMPAT_LARGEDIR = 0x4000;
 const INCOMPAT_INLINE_DATA = 0x8000;
 const INCOMPAT_CASEFOLD = 0x20000;
 /** What this reader understands; any other incompatible feature could make it read wrong bytes, so it refuses. */
-const KNOWN = INCOMPAT_FILETYPE | INCOMPAT_RECOVER | INCOMPAT_EXTENTS | INCOMPAT_64BIT | INCOMPAT_FLEX_BG | INCOMPAT_CSUM_SEED | INCOMPAT_LARGEDIR | INCOMPAT_INLINE_DATA | INCOMPAT_CASEFOLD;
+const KNOWN =
+  INCOMPAT_FILETYPE |
+  INCOMPAT_RECOVER |
+  INCOMPAT_EXTENTS |
+  INCOMPAT_64BIT |
+  INCOMPAT_FLEX_BG |
+  INCOMPAT_CSUM_SEED |
+  INCOMPAT_LARGEDIR |
+  INCOMPAT_INLINE_DATA |
+  INCOMPAT_CASEFOLD;
 const BLOCK_SHIFT_MAX = 6;
 
 export type Superblock = {
@@ -39,14 +48,17 @@ export function parseSuperblock(bytes: Uint8Array): Superblock | undefined {
   const incompatible = view.getUint32(0x60, true);
   const shift = view.getUint32(0x18, true);
   const unknown = incompatible & ~KNOWN;
-  if (unknown !== 0) throw unreadable(`feature bits 0x${(unknown >>> 0).toString(16)}`, "features this reader knows");
+  if (unknown !== 0)
+    throw unreadable(`feature bits 0x${(unknown >>> 0).toString(16)}`, "features this reader knows");
   if (shift > BLOCK_SHIFT_MAX) throw unreadable(`a block size of 2^${10 + shift}`, "at most 64 KiB");
   const is64 = (incompatible & INCOMPAT_64BIT) !== 0;
   const inodeBytes = view.getUint32(0x4c, true) === 0 ? 128 : view.getUint16(0x58, true);
   const inodesPerGroup = view.getUint32(0x28, true);
-  if (inodeBytes < 128 || inodeBytes > 1024 << shift || inodesPerGroup === 0) throw unreadable(`inodes of ${inodeBytes} bytes, ${inodesPerGroup} a group`, "sizes that fit a block");
+  if (inodeBytes < 128 || inodeBytes > 1024 << shift || inodesPerGroup === 0)
+    throw unreadable(`inodes of ${inodeBytes} bytes, ${inodesPerGroup} a group`, "sizes that fit a block");
   const descriptorBytes = is64 ? view.getUint16(0xfe, true) : 32;
-  if (descriptorBytes < 32 || descriptorBytes > 1024) throw unreadable(`group descriptors of ${descriptorBytes} bytes`, "32 to 1024");
+  if (descriptorBytes < 32 || descriptorBytes > 1024)
+    throw unreadable(`group descriptors of ${descriptorBytes} bytes`, "32 to 1024");
   return {
     blockBytes: 1024 << shift,
     firstDataBlock: view.getUint32(0x14, true),
@@ -73,5 +85,8 @@ function uuidText(bytes: Uint8Array): string {
 }
 
 export function unreadable(found: string, wanted: string): Error {
-  return recoveryErrors.error("filesystem-unreadable", `Cannot read file system: found ${found}, wanted ${wanted}`);
+  return recoveryErrors.error(
+    "filesystem-unreadable",
+    `Cannot read file system: found ${found}, wanted ${wanted}`,
+  );
 }

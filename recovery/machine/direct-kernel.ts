@@ -36,7 +36,8 @@ export async function prepareDirectKernel(device: BlockDevice, directory: string
   try {
     return await findKernel(device, directory);
   } catch (cause) {
-    if (recoveryErrors.is(cause, "filesystem-unreadable") || recoveryErrors.is(cause, "file-missing")) return notPossible((cause as MainstayError).message); // narrowed by both checks
+    if (recoveryErrors.is(cause, "filesystem-unreadable") || recoveryErrors.is(cause, "file-missing"))
+      return notPossible((cause as MainstayError).message); // narrowed by both checks
     throw cause;
   }
 }
@@ -70,9 +71,15 @@ async function prepareFrom(files: Ext4, config: string, directory: string): Prom
   const environment = (await files.exists(environmentPath)) ? await readText(files, environmentPath) : "";
   const read = readGrubConfig(await readText(files, config), environment);
   if (read.state === "unclear") return notPossible(read.reason);
-  const names = (await files.list(config.startsWith("/boot") ? "/boot" : "/")).filter((name) => name.startsWith("vmlinuz-"));
+  const names = (await files.list(config.startsWith("/boot") ? "/boot" : "/")).filter((name) =>
+    name.startsWith("vmlinuz-"),
+  );
   const newest = names.sort(compareVersions).at(-1);
-  if (newest !== undefined && !read.entry.kernel.endsWith(`/${newest}`) && !read.entry.kernel.endsWith("/vmlinuz")) {
+  if (
+    newest !== undefined &&
+    !read.entry.kernel.endsWith(`/${newest}`) &&
+    !read.entry.kernel.endsWith("/vmlinuz")
+  ) {
     return notPossible(`GRUB starts ${read.entry.kernel}, but the newest kernel is ${newest}`);
   }
   return writeKernel(files, read.entry, directory);
@@ -85,13 +92,23 @@ async function writeKernel(files: Ext4, entry: BootEntry, directory: string): Pr
   const kernelPath = join(directory, "vmlinuz");
   await writeFile(kernelPath, kernel, { mode: 0o600 });
   const journalPending = files.superblock.needsRecovery;
-  if (entry.initrd === undefined) return { state: "possible", directKernel: { kernel: kernelPath, commandLine: entry.commandLine }, journalPending };
+  if (entry.initrd === undefined)
+    return {
+      state: "possible",
+      directKernel: { kernel: kernelPath, commandLine: entry.commandLine },
+      journalPending,
+    };
   const initrd = await files.readFile(entry.initrd, INITRD_BYTES_MAX);
   const head = Buffer.from(initrd.subarray(0, 4)).toString("hex");
-  if (!INITRD_MAGICS.some((known) => head.startsWith(known))) return notPossible(`${entry.initrd} is no initial RAM disk`);
+  if (!INITRD_MAGICS.some((known) => head.startsWith(known)))
+    return notPossible(`${entry.initrd} is no initial RAM disk`);
   const initrdPath = join(directory, "initrd");
   await writeFile(initrdPath, initrd, { mode: 0o600 });
-  return { state: "possible", directKernel: { kernel: kernelPath, initrd: initrdPath, commandLine: entry.commandLine }, journalPending };
+  return {
+    state: "possible",
+    directKernel: { kernel: kernelPath, initrd: initrdPath, commandLine: entry.commandLine },
+    journalPending,
+  };
 }
 
 async function readText(files: Ext4, path: string): Promise<string> {

@@ -1,7 +1,15 @@
 /** A recovered machine from its first block to its proof: started on an NBD socket, followed, probed, photographed. */
 
 import { AssertionError, messageOf } from "@mainstay/kit";
-import { startMachine, type DirectKernel, type DiskBus, type Exit, type Machine, type MachineSpec, type NbdAddress } from "@mainstay/qemu";
+import {
+  startMachine,
+  type DirectKernel,
+  type DiskBus,
+  type Exit,
+  type Machine,
+  type MachineSpec,
+  type NbdAddress,
+} from "@mainstay/qemu";
 import type { ProbeContext } from "../probes/attempts.ts";
 import { portOf, type ProbeResult, type ProbeSpec } from "../probes/probe-spec.ts";
 import { failedProbe, runProbe } from "../probes/run-probe.ts";
@@ -9,7 +17,11 @@ import { examineScreen, recogniseText, type Screen } from "../screen/screen.ts";
 import { emptyTimeline, reach, type Stage, type Timeline } from "../timeline/timeline.ts";
 import { watchStages } from "./stages.ts";
 
-export type RecoveredDisk = { readonly address: NbdAddress; readonly exportName: string; readonly bus: DiskBus };
+export type RecoveredDisk = {
+  readonly address: NbdAddress;
+  readonly exportName: string;
+  readonly bus: DiskBus;
+};
 
 export type RunMachineOptions = {
   readonly name: string;
@@ -69,18 +81,33 @@ export async function runMachine(options: RunMachineOptions): Promise<RunMachine
     options.onTimeline?.(timeline);
   };
   options.onFirstBlock?.(() => reached("first-block"));
-  const machine = await startMachine(specOf(options), options.signal === undefined ? {} : { signal: options.signal });
+  const machine = await startMachine(
+    specOf(options),
+    options.signal === undefined ? {} : { signal: options.signal },
+  );
   const watching = new AbortController();
   try {
     options.onMachine?.(machine);
-    const stop = options.signal === undefined ? watching.signal : AbortSignal.any([options.signal, watching.signal]);
+    const stop =
+      options.signal === undefined ? watching.signal : AbortSignal.any([options.signal, watching.signal]);
     const login = untilLogin(machine, reached, stop);
     const probes = await runProbes(machine, options, reached, login, watching);
     const screen = await photograph(machine, options.signal);
-    const screenText = screen === undefined || options.readScreen !== true ? undefined : await recogniseText(screen.png, options.signal).catch((cause: unknown) => messageOf(cause));
+    const screenText =
+      screen === undefined || options.readScreen !== true
+        ? undefined
+        : await recogniseText(screen.png, options.signal).catch((cause: unknown) => messageOf(cause));
     const reason = failureReason(probes);
     const outcome = reason === undefined ? "passed" : "failed";
-    return { outcome, ...(reason === undefined ? {} : { reason }), machine, timeline, probes, screen, screenText };
+    return {
+      outcome,
+      ...(reason === undefined ? {} : { reason }),
+      machine,
+      timeline,
+      probes,
+      screen,
+      screenText,
+    };
   } catch (cause) {
     await machine.stop();
     throw cause;
@@ -91,13 +118,33 @@ export async function runMachine(options: RunMachineOptions): Promise<RunMachine
 
 function specOf(options: RunMachineOptions): MachineSpec {
   const wanted = new Map((options.forwards ?? []).map((forward) => [forward.guestPort, forward.hostPort]));
-  for (const port of options.probes.map(portOf)) if (port !== undefined && !wanted.has(port)) wanted.set(port, 0);
+  for (const port of options.probes.map(portOf))
+    if (port !== undefined && !wanted.has(port)) wanted.set(port, 0);
   const forwards = [...wanted].map(([guestPort, hostPort]) => ({ guestPort, hostPort }));
-  const { name, memoryBytes, cpus, firmware, directKernel, networkCard, vncSocket, serialLog, qmpSocket, runtimeDirectory } = options;
+  const {
+    name,
+    memoryBytes,
+    cpus,
+    firmware,
+    directKernel,
+    networkCard,
+    vncSocket,
+    serialLog,
+    qmpSocket,
+    runtimeDirectory,
+  } = options;
   return {
     ...{ name, memoryBytes, cpus, firmware },
-    disks: options.disks.map(({ address, exportName, bus }) => ({ source: { kind: "nbd", address, exportName }, bus })),
-    network: { kind: "user", restrict: options.outbound !== true, forwards, ...(networkCard === undefined ? {} : { card: networkCard }) },
+    disks: options.disks.map(({ address, exportName, bus }) => ({
+      source: { kind: "nbd", address, exportName },
+      bus,
+    })),
+    network: {
+      kind: "user",
+      restrict: options.outbound !== true,
+      forwards,
+      ...(networkCard === undefined ? {} : { card: networkCard }),
+    },
     ...(directKernel === undefined ? {} : { directKernel }),
     ...(vncSocket === undefined ? {} : { vncSocket }),
     ...(serialLog === undefined ? {} : { serialLog }),
@@ -117,7 +164,13 @@ function untilLogin(machine: Machine, reached: (stage: Stage) => void, stop: Abo
   return promise;
 }
 
-const LOGIN_ALONE: ProbeResult = { state: "passed", asked: "the system asks for a login", answer: "login", tookMs: 0, attempts: 1 };
+const LOGIN_ALONE: ProbeResult = {
+  state: "passed",
+  asked: "the system asks for a login",
+  answer: "login",
+  tookMs: 0,
+  attempts: 1,
+};
 const LOGIN_TIMEOUT_MS = 600_000;
 
 async function runProbes(
@@ -128,30 +181,52 @@ async function runProbes(
   watching: AbortController,
 ): Promise<readonly ProbeResult[]> {
   const gone = machine.exited.then((exit) => watching.abort(new MachineGone(exit)));
-  const signal = options.signal === undefined ? watching.signal : AbortSignal.any([options.signal, watching.signal]);
+  const signal =
+    options.signal === undefined ? watching.signal : AbortSignal.any([options.signal, watching.signal]);
   if (options.probes.length === 0) return [await loginResult(machine, login, gone, options.signal)];
   const context = contextOf(machine, () => reached("service"));
-  const results = await Promise.all(options.probes.map((spec) => runOne(spec, context, signal, options.signal)));
+  const results = await Promise.all(
+    options.probes.map((spec) => runOne(spec, context, signal, options.signal)),
+  );
   if (results.every((result) => result.state === "passed")) reached("probe-passed");
   return results;
 }
 
-async function loginResult(machine: Machine, login: Promise<void>, gone: Promise<void>, signal: AbortSignal | undefined): Promise<ProbeResult> {
+async function loginResult(
+  machine: Machine,
+  login: Promise<void>,
+  gone: Promise<void>,
+  signal: AbortSignal | undefined,
+): Promise<ProbeResult> {
   const startedMs = machine.startedAtMs;
   const { promise: over, resolve } = Promise.withResolvers<string>();
-  const timer = setTimeout(() => resolve(`Cannot see a login within ${LOGIN_TIMEOUT_MS / 1000} s`), LOGIN_TIMEOUT_MS);
+  const timer = setTimeout(
+    () => resolve(`Cannot see a login within ${LOGIN_TIMEOUT_MS / 1000} s`),
+    LOGIN_TIMEOUT_MS,
+  );
   const onAbort = (): void => resolve("aborted");
   signal?.addEventListener("abort", onAbort, { once: true });
-  const error = await Promise.race([login.then(() => undefined), over, gone.then(() => "Cannot see a login: the machine ended")]);
+  const error = await Promise.race([
+    login.then(() => undefined),
+    over,
+    gone.then(() => "Cannot see a login: the machine ended"),
+  ]);
   clearTimeout(timer);
   signal?.removeEventListener("abort", onAbort);
   signal?.throwIfAborted();
   const tookMs = Math.round(performance.now() - startedMs);
-  return error === undefined ? { ...LOGIN_ALONE, tookMs } : { ...LOGIN_ALONE, state: "failed", answer: "", tookMs, error };
+  return error === undefined
+    ? { ...LOGIN_ALONE, tookMs }
+    : { ...LOGIN_ALONE, state: "failed", answer: "", tookMs, error };
 }
 
 /** A probe of a machine that ended has failed; an abort by the caller is the caller's. */
-async function runOne(spec: ProbeSpec, context: ProbeContext, signal: AbortSignal, callers: AbortSignal | undefined): Promise<ProbeResult> {
+async function runOne(
+  spec: ProbeSpec,
+  context: ProbeContext,
+  signal: AbortSignal,
+  callers: AbortSignal | undefined,
+): Promise<ProbeResult> {
   const startedMs = performance.now();
   try {
     return await runProbe(spec, context, { signal });

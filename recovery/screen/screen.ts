@@ -41,10 +41,15 @@ function decode(png: Uint8Array): PNG {
   try {
     const header = Buffer.from(png);
     const pixels = header.byteLength >= 24 ? header.readUInt32BE(16) * header.readUInt32BE(20) : Infinity;
-    if (png.byteLength > PICTURE_BYTES_MAX || pixels > PIXELS_MAX) throw new Error(`${png.byteLength} bytes for ${pixels} pixels`);
+    if (png.byteLength > PICTURE_BYTES_MAX || pixels > PIXELS_MAX)
+      throw new Error(`${png.byteLength} bytes for ${pixels} pixels`);
     return PNG.sync.read(header);
   } catch (cause) {
-    throw recoveryErrors.error("screen-unreadable", `Cannot read screenshot: found ${messageOf(cause)}, wanted a PNG of at most 8K`, { cause });
+    throw recoveryErrors.error(
+      "screen-unreadable",
+      `Cannot read screenshot: found ${messageOf(cause)}, wanted a PNG of at most 8K`,
+      { cause },
+    );
   }
 }
 
@@ -54,7 +59,10 @@ function isBlank(picture: PNG): boolean {
   const background = [0, 1, 2].map((channel) => channelMode(data, channel));
   let differing = 0;
   for (let at = 0; at < data.length; at += 4) {
-    const distance = Math.abs((data[at] ?? 0) - (background[0] ?? 0)) + Math.abs((data[at + 1] ?? 0) - (background[1] ?? 0)) + Math.abs((data[at + 2] ?? 0) - (background[2] ?? 0));
+    const distance =
+      Math.abs((data[at] ?? 0) - (background[0] ?? 0)) +
+      Math.abs((data[at + 1] ?? 0) - (background[1] ?? 0)) +
+      Math.abs((data[at + 2] ?? 0) - (background[2] ?? 0));
     if (distance > COLOUR_DISTANCE) differing += 1;
   }
   return differing / pixels <= BLANK_SHARE_MAX;
@@ -102,12 +110,23 @@ function runTesseract(png: Uint8Array, signal: AbortSignal | undefined): Promise
     child.stdin.on("error", () => {});
     child.stdout.on("data", (bytes: Buffer) => (text = (text + bytes.toString()).slice(0, TEXT_CHARS_MAX)));
     child.stderr.on("data", (bytes: Buffer) => (words = (words + bytes.toString()).slice(-500)));
-    child.once("close", (status) => (status === 0 ? resolve(text.trim()) : reject(ocrFailure(new Error(words.trim() || `status ${status}`)))));
+    child.once("close", (status) =>
+      status === 0 ? resolve(text.trim()) : reject(ocrFailure(new Error(words.trim() || `status ${status}`))),
+    );
     child.stdin.end(png);
   });
 }
 
 function ocrFailure(cause: Error): Error {
-  if (systemCodeOf(cause) === "ENOENT") return recoveryErrors.error("not-installed", 'Cannot read the screen: tesseract is not installed; run "apt-get install tesseract-ocr"', { cause });
-  return recoveryErrors.error("screen-unreadable", `Cannot read the screen: tesseract says "${cause.message}"`, { cause });
+  if (systemCodeOf(cause) === "ENOENT")
+    return recoveryErrors.error(
+      "not-installed",
+      'Cannot read the screen: tesseract is not installed; run "apt-get install tesseract-ocr"',
+      { cause },
+    );
+  return recoveryErrors.error(
+    "screen-unreadable",
+    `Cannot read the screen: tesseract says "${cause.message}"`,
+    { cause },
+  );
 }

@@ -1,5 +1,13 @@
 import { expect, test } from "vitest";
-import { emptyTimeline, firmwareDonePattern, formatTimeline, reach, reachedAtMs, screenLoginPattern, serialLoginPattern } from "./timeline.ts";
+import {
+  emptyTimeline,
+  firmwareDonePattern,
+  formatTimeline,
+  reach,
+  reachedAtMs,
+  screenLoginPattern,
+  serialLoginPattern,
+} from "./timeline.ts";
 
 test("the first time a stage is reached counts, in the order of time", () => {
   let timeline = reach(emptyTimeline, "served", 50.4);

@@ -1,6 +1,14 @@
 /** When a recovery reached which stage, in milliseconds since it was asked for. Pure values. */
 
-export const stages = ["located", "served", "first-block", "firmware", "login", "service", "probe-passed"] as const;
+export const stages = [
+  "located",
+  "served",
+  "first-block",
+  "firmware",
+  "login",
+  "service",
+  "probe-passed",
+] as const;
 
 /**
  * - `located`: the restore point is found and opened
@@ -33,7 +41,8 @@ export function formatTimeline(timeline: Timeline): string {
 }
 
 /** SeaBIOS on its debug port, and what boot loaders and kernels write first to a serial line. */
-export const firmwareDonePattern = /Booting from|GNU GRUB|Welcome to GRUB|GRUB loading|Linux version|EFI stub:/;
+export const firmwareDonePattern =
+  /Booting from|GNU GRUB|Welcome to GRUB|GRUB loading|Linux version|EFI stub:/;
 /** The last line asks for a name; a word "login:" further up is a log entry. */
 export const serialLoginPattern = /(?:^|[\r\n])[^\r\n]{0,120}\blogin: ?$/;
 export const screenLoginPattern = /\blogin:|\bsign in\b|\bctrl\s*\+?\s*alt\s*\+?\s*del/i;

@@ -72,7 +72,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       ...(options.durability === undefined ? {} : { durability: options.durability }),
     });
     opened.defer(() => platform.close());
-    const standing = createModules(platform);
+    const standing = await createModules(platform);
     const http = await createHttp(platform, standing, options.consoleFolder);
     await startModules(standing, opened);
     opened.defer(() => http.close());

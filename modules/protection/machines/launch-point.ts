@@ -1,22 +1,16 @@
 /** A restore point as a running machine: its disks served out of the repository, writes to an overlay, QEMU on top. */
 
-import { mkdir, mkdtemp, rm, statfs } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, statfs, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { MachineSettings, ProbeSpec } from "@mainstay/contract";
 import {
-  emptyTimeline,
-  prepareDirectKernel,
-  reach,
-  type RecoveredDisk,
-  runMachine,
-  type RunMachineOptions,
+  type Recovery,
+  type RecoveryOptions,
+  runRecovery,
   type RunMachineResult,
-  type ServedPoint,
-  servePoint,
   type Timeline,
 } from "@mainstay/recovery";
-import { findSnapshot, listImages, loadIndex, type Repository } from "@mainstay/vault";
 import { protectionErrors } from "../errors.ts";
 import { openLocalRepository } from "../repositories/local-repository.ts";
 import { recoveryProbe } from "./probe-specs.ts";
@@ -34,18 +28,23 @@ export type LaunchRequest = {
   readonly network: "open" | "closed";
   /** For this machine alone; removed with it. */
   readonly folder: string;
+  /** Keeps the order in which each disk is read while booting, for the next time. */
+  readonly bootTraces: string;
   readonly onTimeline: (timeline: Timeline) => void;
   readonly onRunning: (live: LiveMachine) => void;
   readonly signal: AbortSignal;
 };
 
-type Machine = Parameters<NonNullable<RunMachineOptions["onMachine"]>>[0];
+type Machine = Parameters<NonNullable<RecoveryOptions["onMachine"]>>[0];
 
 export type LiveMachine = {
   readonly machine: Machine;
   readonly vncSocket: string;
-  counts(): { readonly writtenBytes: number; readonly readBytes: number };
+  /** `null` until the machine has come up. */
+  counts(): MachineCounts | null;
 };
+
+export type MachineCounts = { readonly writtenBytes: number; readonly readBytes: number };
 
 /** The machine still runs until disposed; then what it wrote is gone. */
 export type LaunchedPoint = AsyncDisposable & { readonly result: RunMachineResult };
@@ -62,42 +61,37 @@ export async function launchPoint(request: LaunchRequest): Promise<LaunchedPoint
   await using stack = new AsyncDisposableStack();
   await makeFolder(request.folder);
   stack.defer(() => rm(request.folder, { recursive: true, force: true }));
-  // Socket paths are at most 107 bytes long, and a data folder may lie deep.
-  const sockets = await mkdtemp(path.join(tmpdir(), "mainstay-run-"));
-  stack.defer(() => rm(sockets, { recursive: true, force: true }));
+  // Socket paths are at most 107 bytes long and a data folder may lie deep; so the folder gets a short name beside.
+  const short = await mkdtemp(path.join(tmpdir(), "mainstay-run-"));
+  stack.defer(() => rm(short, { recursive: true, force: true }));
+  await symlink(path.resolve(request.folder), path.join(short, "w"));
   const repository = stack.use(
     await openLocalRepository(request.repositoryFolder, request.repositoryPassword),
   );
-  const served = await serveDisks(stack, request, repository, sockets);
-  const [first] = served.disks;
-  let timeline = reach(emptyTimeline, "located", served.locatedMs - startMs);
-  timeline = reach(timeline, "served", performance.now() - startMs);
-  request.onTimeline(timeline);
-  const kernel =
-    request.machine.start === "direct-kernel" && first?.overlay !== undefined
-      ? await prepareDirectKernel(first.overlay, sockets)
-      : undefined;
-  const vncSocket = path.join(sockets, "vnc.sock");
-  const result = await runMachine({
+  const vncSocket = path.join(short, "vnc.sock");
+  let recovery: Recovery | undefined;
+  const { machine, probes, signal, onTimeline } = request;
+  recovery = await runRecovery({
+    repository,
+    point: request.restorePointId,
     name: request.name,
-    memoryBytes: request.machine.memoryBytes,
-    cpus: request.machine.processors,
-    firmware: "bios",
-    disks: served.disks.map(diskOf),
-    ...(kernel?.state === "possible" ? { directKernel: kernel.directKernel } : {}),
-    onFirstBlock: (listener) => void first?.firstRead.then(listener),
-    probes: request.probes.map((probe) => recoveryProbe(probe, request.machine.patienceSeconds * 1000)),
+    memoryBytes: machine.memoryBytes,
+    cpus: machine.processors,
+    directKernel: machine.start === "direct-kernel",
+    workDirectory: path.join(short, "w"),
+    bootTraces: request.bootTraces,
+    probes: probes.map((probe) => recoveryProbe(probe, machine.patienceSeconds * 1000)),
     forwards: request.forwardPorts.map((guestPort) => ({ hostPort: 0, guestPort })),
     outbound: request.network === "open",
     vncSocket,
-    runtimeDirectory: sockets,
-    timeline,
-    timelineStartMs: startMs,
-    onTimeline: request.onTimeline,
-    onMachine: (machine) => request.onRunning({ machine, vncSocket, counts: () => countsOf(served.disks) }),
-    signal: request.signal,
+    startMs,
+    onTimeline,
+    onMachine: (running) =>
+      request.onRunning({ machine: running, vncSocket, counts: () => countsOf(recovery) }),
+    signal,
   });
-  stack.defer(() => result.machine.stop());
+  stack.use(recovery);
+  const { result } = recovery;
   const held = stack.move();
   return { result, [Symbol.asyncDispose]: () => held.disposeAsync() };
 }
@@ -113,47 +107,10 @@ async function makeFolder(folder: string): Promise<void> {
     );
 }
 
-async function serveDisks(
-  stack: AsyncDisposableStack,
-  request: LaunchRequest,
-  repository: Repository,
-  sockets: string,
-): Promise<{ readonly disks: readonly ServedPoint[]; readonly locatedMs: number }> {
-  const [snapshot] = await Promise.all([
-    findSnapshot(repository, request.restorePointId),
-    loadIndex(repository),
-  ]);
-  const images = await listImages(repository, snapshot, request.signal);
-  const locatedMs = performance.now();
-  const disks: ServedPoint[] = [];
-  for (const [index, image] of images.entries()) {
-    const served = await servePoint({
-      repository,
-      point: `${snapshot.id}:${image.name}`,
-      socket: path.join(sockets, `disk${index}.sock`),
-      overlay: path.join(request.folder, `disk${index}`),
-      signal: request.signal,
-    });
-    disks.push(stack.use(served));
-  }
-  if (disks.length === 0)
-    throw protectionErrors.error(
-      "machine-failed",
-      `Cannot run restore point ${snapshot.id.slice(0, 8)}: it holds files and no disks; choose one of disks`,
-    );
-  return { disks, locatedMs };
-}
-
-function diskOf(served: ServedPoint): RecoveredDisk {
-  return { address: { path: served.socket }, exportName: "", bus: "virtio" };
-}
-
-function countsOf(disks: readonly ServedPoint[]): {
-  readonly writtenBytes: number;
-  readonly readBytes: number;
-} {
+function countsOf(recovery: Recovery | undefined): MachineCounts | null {
+  if (recovery === undefined) return null;
   return {
-    writtenBytes: disks.reduce((sum, disk) => sum + (disk.overlay?.writtenBytes ?? 0), 0),
-    readBytes: disks.reduce((sum, disk) => sum + disk.reader.figures().blobBytes, 0),
+    writtenBytes: recovery.disks.reduce((sum, disk) => sum + (disk.overlay?.writtenBytes ?? 0), 0),
+    readBytes: recovery.disks.reduce((sum, disk) => sum + disk.reader.figures().blobBytes, 0),
   };
 }

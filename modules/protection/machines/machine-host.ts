@@ -1,10 +1,15 @@
 /** The machines that run on this server, its own and those it runs for a peer: in memory, since they end with the process. */
 
 import path from "node:path";
-import type { MachineSettings, RecoverySessionId, RestorePointId } from "@mainstay/contract";
-import type { recoveryState, TimelineEntry } from "@mainstay/contract";
+import type {
+  MachineSettings,
+  RecoverySession,
+  RecoverySessionId,
+  RepositoryId,
+  RestorePointId,
+  TimelineEntry,
+} from "@mainstay/contract";
 import type { Clock } from "@mainstay/kit";
-import type * as z from "zod";
 import { protectionErrors } from "../errors.ts";
 import { type Failure } from "../runs/run-store.ts";
 import { failureOf } from "../runs/server-runs.ts";
@@ -14,9 +19,9 @@ export type HostedMachine = {
   readonly id: RecoverySessionId;
   /** Who asked: `local`, or the peer's id. */
   readonly owner: string;
-  readonly repositoryId: string;
+  readonly repositoryId: RepositoryId;
   readonly restorePointId: RestorePointId;
-  readonly state: z.output<typeof recoveryState>;
+  readonly state: RecoverySession["state"];
   readonly accelerator: "kvm" | "tcg" | null;
   readonly timeline: TimelineEntry[];
   readonly forwards: { guestPort: number; address: string }[];
@@ -30,7 +35,7 @@ export type HostedMachine = {
 export type HostRequest = {
   readonly id: RecoverySessionId;
   readonly owner: string;
-  readonly repositoryId: string;
+  readonly repositoryId: RepositoryId;
   readonly repositoryFolder: string;
   readonly repositoryPassword: string;
   readonly restorePointId: RestorePointId;
@@ -51,6 +56,8 @@ export type MachineHost = {
   screenshot(owner: string, id: string): Promise<Uint8Array>;
   /** The unix socket that speaks RFB, or `undefined`. */
   screenSocket(owner: string, id: string): string | undefined;
+  /** What the machines here got; `null`: none ran yet. */
+  accelerator(): "kvm" | "tcg" | null;
   stopAll(): Promise<void>;
 };
 
@@ -115,6 +122,8 @@ export function createMachineHost(folder: string, clock: Clock): MachineHost {
       return await live.machine.screenshot();
     },
     screenSocket: (owner, id) => find(owner, id)?.live?.vncSocket,
+    accelerator: () =>
+      [...entries.values()].findLast(({ view }) => view.accelerator !== null)?.view.accelerator ?? null,
     stopAll: async () => {
       const all = [...entries.values()];
       for (const entry of all) entry.stop.abort(new Error("the server stops"));
@@ -144,6 +153,7 @@ async function follow(
       probes: [],
       network: "open",
       folder,
+      bootTraces: path.join(path.dirname(folder), "boot-traces"),
       signal: entry.stop.signal,
       onTimeline: (timeline) => change({ timeline: [...timeline] }),
       onRunning: (live) => {

@@ -14,6 +14,7 @@ export type ProofRequest = {
   readonly machine: MachineSettings;
   readonly probes: readonly ProbeSpec[];
   readonly folder: string;
+  readonly bootTraces: string;
   readonly versions: Readonly<Record<string, string>>;
   readonly onTimeline: (timeline: readonly TimelineEntry[]) => void;
   readonly signal: AbortSignal;

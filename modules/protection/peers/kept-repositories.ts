@@ -5,8 +5,8 @@ import path from "node:path";
 import { type PeerId, type PeerRepository, type RepositoryId, restorePointId } from "@mainstay/contract";
 import { systemCodeOf } from "@mainstay/kit";
 import { type HandlersOf, notFound, requestErrors } from "@mainstay/platform";
-import { detectAccelerator } from "@mainstay/qemu";
 import { listSnapshots } from "@mainstay/vault";
+import type { MachineHost } from "../machines/machine-host.ts";
 import { keptFolder, type ProtectionParts } from "../parts.ts";
 import { openLocalRepository, repositoryFolder } from "../repositories/local-repository.ts";
 import { type KeptRepository, keepRepository, listKept, readKept } from "./peer-store.ts";
@@ -16,7 +16,7 @@ type KeptHandlers = Pick<
   "status" | "listRepositories" | "createRepository" | "listRestorePoints"
 >;
 
-export function keptHandlers(parts: ProtectionParts): KeptHandlers {
+export function keptHandlers(parts: ProtectionParts, host: MachineHost): KeptHandlers {
   const { database, keys, clock, identity } = parts.platform;
   return {
     status: async ({ caller }) => {
@@ -30,7 +30,8 @@ export function keptHandlers(parts: ProtectionParts): KeptHandlers {
         version: identity.version,
         usedBytes: sizes.reduce((sum, sizeBytes) => sum + sizeBytes, 0),
         freeBytes: bavail * bsize,
-        accelerator: (await detectAccelerator()).kind,
+        // Known with the first machine that runs: finding out costs a trial of KVM.
+        accelerator: host.accelerator(),
       };
     },
     listRepositories: async ({ caller }) => {

@@ -62,6 +62,41 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
     ],
   },
   {
+    title: "Recovery",
+    commands: [
+      {
+        words: "recover",
+        summary: "Run the machine of a restore point, and prove it",
+        load: () => import("./recover.ts"),
+      },
+    ],
+  },
+  {
+    title: "Agent",
+    commands: [
+      {
+        words: "agent enrol",
+        summary: "Make this machine a device of a server",
+        load: () => import("./agent/enrol.ts"),
+      },
+      {
+        words: "agent run",
+        summary: "Run the agent",
+        load: () => import("./agent/run.ts"),
+      },
+    ],
+  },
+  {
+    title: "Evidence",
+    commands: [
+      {
+        words: "evidence verify",
+        summary: "Check an exported evidence ledger",
+        load: () => import("./evidence/verify.ts"),
+      },
+    ],
+  },
+  {
     title: "Develop",
     commands: [
       {

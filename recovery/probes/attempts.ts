@@ -4,7 +4,7 @@ import { request as httpRequest } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { connect, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
-import { KIB } from "@mainstay/kit";
+import { KIB, unreachable } from "@mainstay/kit";
 import type { GuestAgent } from "@mainstay/qemu";
 import { recogniseText } from "../screen/screen.ts";
 import type { GuestProbe, HttpProbe, ProbeSpec, ScreenProbe, SqlProbe, TcpProbe } from "./probe-spec.ts";
@@ -52,6 +52,8 @@ export function attempt(spec: ProbeSpec, context: ProbeContext, signal: AbortSig
       return attemptScreen(spec, context, signal);
     case "guest":
       return attemptGuest(spec, context, signal);
+    default:
+      return unreachable(spec);
   }
 }
 
@@ -173,7 +175,8 @@ async function attemptSql(spec: SqlProbe, context: ProbeContext, signal: AbortSi
     const rows = await querySql(spec, {
       host: context.host,
       port: forwardedPort(spec.port, context),
-      timeoutMs: ANSWER_TIMEOUT_MS,
+      connectTimeoutMs: ANSWER_TIMEOUT_MS,
+      queryTimeoutMs: spec.timeoutMs,
     });
     context.onService?.();
     const answer = rows.map((row) => row.join("|")).join("\n");

@@ -1,12 +1,15 @@
 /** One query against one database server, as rows of text. */
 
-import { messageOf } from "@mainstay/kit";
+import { messageOf, unreachable } from "@mainstay/kit";
 import { createConnection as connectMysql } from "mysql2/promise";
-import pg from "pg";
+import { Client } from "pg";
 import { Connection, Request } from "tedious";
 import type { SqlProbe } from "./probe-spec.ts";
 
-export type SqlTarget = { readonly host: string; readonly port: number; readonly timeoutMs: number };
+export type SqlTarget = { readonly host: string; readonly port: number; readonly connectTimeoutMs: number;
+  /** A count over a large table may take minutes on a machine without KVM: as long as the probe itself. */
+  readonly queryTimeoutMs: number;
+};
 export type Rows = readonly (readonly string[])[];
 
 /** Connects, asks, disconnects. Rejects with the driver's own error. */
@@ -18,19 +21,21 @@ export function querySql(probe: SqlProbe, target: SqlTarget): Promise<Rows> {
       return queryMysql(probe, target);
     case "sqlserver":
       return querySqlServer(probe, target);
+    default:
+      return unreachable(probe.engine);
   }
 }
 
-async function queryPostgresql(probe: SqlProbe, { host, port, timeoutMs }: SqlTarget): Promise<Rows> {
+async function queryPostgresql(probe: SqlProbe, { host, port, connectTimeoutMs, queryTimeoutMs }: SqlTarget): Promise<Rows> {
   const { user, password, database } = probe;
-  const client = new pg.Client({
+  const client = new Client({
     host,
     port,
     user,
     password,
     database,
-    connectionTimeoutMillis: timeoutMs,
-    query_timeout: timeoutMs,
+    connectionTimeoutMillis: connectTimeoutMs,
+    query_timeout: queryTimeoutMs,
     ssl: false,
   });
   // After the end of a connection the driver tells its loss as an event, which nobody needs.
@@ -48,7 +53,7 @@ async function queryPostgresql(probe: SqlProbe, { host, port, timeoutMs }: SqlTa
   }
 }
 
-async function queryMysql(probe: SqlProbe, { host, port, timeoutMs }: SqlTarget): Promise<Rows> {
+async function queryMysql(probe: SqlProbe, { host, port, connectTimeoutMs, queryTimeoutMs }: SqlTarget): Promise<Rows> {
   const { user, password, database } = probe;
   const connection = await connectMysql({
     host,
@@ -56,21 +61,21 @@ async function queryMysql(probe: SqlProbe, { host, port, timeoutMs }: SqlTarget)
     user,
     password,
     database,
-    connectTimeout: timeoutMs,
+    connectTimeout: connectTimeoutMs,
     dateStrings: true,
     supportBigNumbers: true,
     bigNumberStrings: true,
   });
   connection.on("error", () => {});
   try {
-    const [rows] = await connection.query({ sql: probe.query, rowsAsArray: true, timeout: timeoutMs });
+    const [rows] = await connection.query({ sql: probe.query, rowsAsArray: true, timeout: queryTimeoutMs });
     return textRows(Array.isArray(rows) ? rows : []);
   } finally {
     connection.destroy();
   }
 }
 
-function querySqlServer(probe: SqlProbe, { host, port, timeoutMs }: SqlTarget): Promise<Rows> {
+function querySqlServer(probe: SqlProbe, { host, port, connectTimeoutMs, queryTimeoutMs }: SqlTarget): Promise<Rows> {
   const { user: userName, password, database } = probe;
   const connection = new Connection({
     server: host,
@@ -81,8 +86,8 @@ function querySqlServer(probe: SqlProbe, { host, port, timeoutMs }: SqlTarget): 
       database,
       encrypt: true,
       trustServerCertificate: true,
-      connectTimeout: timeoutMs,
-      requestTimeout: timeoutMs,
+      connectTimeout: connectTimeoutMs,
+      requestTimeout: queryTimeoutMs,
       rowCollectionOnRequestCompletion: true,
     },
   });

@@ -3,11 +3,12 @@
 import { findUnindexedPacks, type BlobWriter, type Repository } from "@mainstay/vault";
 
 /** How many packs were taken over. */
-export async function adoptPacks(repository: Repository, writer: BlobWriter, signal?: AbortSignal): Promise<number> {
-  let count = 0;
-  for await (const pack of findUnindexedPacks(repository, signal)) {
-    writer.adopt(pack);
-    count += 1;
-  }
-  return count;
+export async function adoptPacks(
+  repository: Repository,
+  writer: BlobWriter,
+  signal?: AbortSignal,
+): Promise<number> {
+  const packs = await findUnindexedPacks(repository, signal);
+  for (const pack of packs) writer.adopt(pack);
+  return packs.length;
 }

@@ -1,5 +1,10 @@
 export { captureErrors } from "./errors.ts";
 export { backupFiles, type BackupFilesOptions, type FilesResult } from "./files/backup-files.ts";
-export { backupImage, type BackupImageOptions, type BackupResult, type DiskResult } from "./image/backup-image.ts";
+export {
+  backupImage,
+  type BackupImageOptions,
+  type BackupResult,
+  type DiskResult,
+} from "./image/backup-image.ts";
 export { diskKindOf, type DiskSource } from "./image/disk-source.ts";
 export type { BackupProgress, OnProgress } from "./progress.ts";

@@ -10,7 +10,8 @@ export const vaultErrors = defineErrors("vault", {
   "backend-full": "There is no room left where the repository lies",
   "backend-refused": "The place where the repository lies refuses the request",
   "polynomial-invalid": "The chunker polynomial of a repository is not usable",
-  "location-invalid": "What was given as the place of a repository is neither a folder nor the address of a REST server",
+  "location-invalid":
+    "What was given as the place of a repository is neither a folder nor the address of a REST server",
   "damaged-file": "A config, snapshot, index or lock of the repository cannot be read",
   "damaged-pack": "A pack of the repository cannot be read",
   "damaged-blob": "A blob of the repository is not what its id says",
@@ -21,6 +22,7 @@ export const vaultErrors = defineErrors("vault", {
   "already-a-repository": "There is a repository at that place already",
   "wrong-password": "The password opens none of the repository's keys",
   locked: "Another program holds a lock that forbids this",
+  "lock-lost": "The lock under which the work was done was removed meanwhile",
   "no-such-point": "No restore point has that name",
   "ambiguous-point": "More than one restore point begins with that name",
   "no-such-path": "The restore point has no such file",

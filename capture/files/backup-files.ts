@@ -83,9 +83,24 @@ export async function backupFiles(options: BackupFilesOptions): Promise<FilesRes
     if (lock.foundAbandoned) await adoptPacks(repository, writer, signal);
     const parent = options.parent ?? (await findParent(options, paths));
     const stream = createContentStream(writer, repository.config.polynomial, signal);
-    const walk: Walk = { options, writer, stream, names: await readIdNames(), unreadable: [], files: 0, folders: 0, readBytes: 0, seenBytes: 0 };
+    const walk: Walk = {
+      options,
+      writer,
+      stream,
+      names: await readIdNames(),
+      unreadable: [],
+      files: 0,
+      folders: 0,
+      readBytes: 0,
+      seenBytes: 0,
+    };
     const parentRoot = parent === undefined ? undefined : openParentFolder(repository, parent.tree);
-    const root = await storeAncestors(walk, SLASH, paths.map((path) => path.split("/").filter((part) => part !== "")), parentRoot);
+    const root = await storeAncestors(
+      walk,
+      SLASH,
+      paths.map((path) => path.split("/").filter((part) => part !== "")),
+      parentRoot,
+    );
     await stream.flush();
     const tree = await root.value;
     const figures = await writer.finish();
@@ -132,7 +147,11 @@ async function storeAncestors(
   return later(storeNodes(walk, nodes));
 }
 
-async function storeFolder(walk: Walk, path: Buffer, parent: ParentFolder | undefined): Promise<Later<ObjectId>> {
+async function storeFolder(
+  walk: Walk,
+  path: Buffer,
+  parent: ParentFolder | undefined,
+): Promise<Later<ObjectId>> {
   const nodes: Promise<TreeNode | undefined>[] = [];
   for (const name of (await readdir(path, { encoding: "buffer" })).sort(Buffer.compare)) {
     walk.options.signal?.throwIfAborted();
@@ -171,7 +190,12 @@ async function storeEntry(
   }
 }
 
-async function storeFile(walk: Walk, path: Buffer, node: TreeNode, before: TreeNode | undefined): Promise<Later<TreeNode>> {
+async function storeFile(
+  walk: Walk,
+  path: Buffer,
+  node: TreeNode,
+  before: TreeNode | undefined,
+): Promise<Later<TreeNode>> {
   if (before !== undefined && isUnchanged(walk.options.repository, node, before)) {
     noteBytes(walk, node.size ?? 0);
     return later({ ...node, content: before.content });
@@ -218,10 +242,14 @@ function join(folder: Buffer, name: Buffer): Buffer {
 async function checkPaths(paths: readonly string[]): Promise<void> {
   for (const path of paths) {
     await lstat(path).catch((cause: unknown) => {
-      throw captureErrors.error("source-missing", `Cannot back up ${path}: ${messageOf(cause)}; correct the path`, {
-        cause,
-        values: { path },
-      });
+      throw captureErrors.error(
+        "source-missing",
+        `Cannot back up ${path}: ${messageOf(cause)}; correct the path`,
+        {
+          cause,
+          values: { path },
+        },
+      );
     });
   }
 }
@@ -232,11 +260,16 @@ async function readIdNames(): Promise<IdNames> {
   return { users, groups };
 }
 
-async function findParent(options: BackupFilesOptions, paths: readonly string[]): Promise<Snapshot | undefined> {
+async function findParent(
+  options: BackupFilesOptions,
+  paths: readonly string[],
+): Promise<Snapshot | undefined> {
   const host = options.hostname ?? machineName();
   const wanted = [...paths].sort().join("\0");
   const all = await listSnapshots(options.repository, options.signal);
-  return all.findLast((snapshot) => snapshot.hostname === host && [...snapshot.paths].sort().join("\0") === wanted);
+  return all.findLast(
+    (snapshot) => snapshot.hostname === host && [...snapshot.paths].sort().join("\0") === wanted,
+  );
 }
 
 function snapshotOf(

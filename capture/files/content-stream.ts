@@ -14,17 +14,36 @@ export type ContentStream = {
    * Reads the file to its end. The outer promise resolves when it is read, `stored` when its ids are known, which may be
    * only after `flush`.
    */
-  add(file: FileHandle, onBytes: (count: number) => void): Promise<{ readonly stored: Promise<StoredContent> }>;
+  add(
+    file: FileHandle,
+    onBytes: (count: number) => void,
+  ): Promise<{ readonly stored: Promise<StoredContent> }>;
   /** Resolves when everything added is stored. */
   flush(): Promise<void>;
 };
 
 /** A file of which some chunks are still on their way. */
-type OpenFile = { readonly content: ObjectId[]; sizeBytes: number; chunkCount: number; missing: number; isRead: boolean; readonly done: PromiseWithResolvers<StoredContent> };
+type OpenFile = {
+  readonly content: ObjectId[];
+  sizeBytes: number;
+  chunkCount: number;
+  missing: number;
+  isRead: boolean;
+  readonly done: PromiseWithResolvers<StoredContent>;
+};
 
-type Chunk = { readonly start: number; readonly length: number; readonly file: OpenFile; readonly index: number };
+type Chunk = {
+  readonly start: number;
+  readonly length: number;
+  readonly file: OpenFile;
+  readonly index: number;
+};
 
-export function createContentStream(writer: BlobWriter, polynomial: bigint, signal?: AbortSignal): ContentStream {
+export function createContentStream(
+  writer: BlobWriter,
+  polynomial: bigint,
+  signal?: AbortSignal,
+): ContentStream {
   let buffer: WriteBuffer | undefined;
   let filled = 0;
   let chunks: Chunk[] = [];
@@ -118,5 +137,6 @@ function settle({ file, index }: Chunk, id: ObjectId | undefined): void {
 }
 
 function resolveIfDone(file: OpenFile): void {
-  if (file.isRead && file.missing === 0) file.done.resolve({ content: file.content, sizeBytes: file.sizeBytes });
+  if (file.isRead && file.missing === 0)
+    file.done.resolve({ content: file.content, sizeBytes: file.sizeBytes });
 }

@@ -28,7 +28,10 @@ export function nodeOf(name: Buffer, stats: BigIntStats, names: IdNames): TreeNo
 }
 
 /** Names of users and groups by number. */
-export type IdNames = { readonly users: ReadonlyMap<number, string>; readonly groups: ReadonlyMap<number, string> };
+export type IdNames = {
+  readonly users: ReadonlyMap<number, string>;
+  readonly groups: ReadonlyMap<number, string>;
+};
 
 /** From the text of `/etc/passwd` or `/etc/group`. */
 export function parseIdNames(text: string): ReadonlyMap<number, string> {

@@ -26,13 +26,17 @@ export type CaptureOptions = {
 };
 
 /** Errors: `capture.*`, `qemu.*`, `nbd.*`. */
-export async function openCapture(disks: readonly DiskSource[], options: CaptureOptions): Promise<ImageCapture> {
+export async function openCapture(
+  disks: readonly DiskSource[],
+  options: CaptureOptions,
+): Promise<ImageCapture> {
   await using stack = new AsyncDisposableStack();
   const opened: CapturedDisk[] = [];
   const machines: ImageCapture[] = [];
   for (const disk of disks) {
     if (disk.kind === "qemu") continue;
-    const source = disk.kind === "raw" ? await openRawSource(disk.path) : await openQcow2Source(disk.path, options);
+    const source =
+      disk.kind === "raw" ? await openRawSource(disk.path) : await openQcow2Source(disk.path, options);
     opened.push({ name: disk.name, source: stack.use(source) });
   }
   const running = disks.filter((disk) => disk.kind === "qemu");

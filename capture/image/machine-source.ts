@@ -10,7 +10,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { must } from "@mainstay/kit";
 import { connectNbd } from "@mainstay/nbd";
-import { bitmapContext, connectQmp, reconcileBitmaps, takeMoment, type Moment, type MomentDisk } from "@mainstay/qemu";
+import {
+  bitmapContext,
+  connectQmp,
+  reconcileBitmaps,
+  takeMoment,
+  type Moment,
+  type MomentDisk,
+} from "@mainstay/qemu";
 import { layoutFor, type Snapshot } from "@mainstay/vault";
 import type { DiskSource } from "./disk-source.ts";
 import type { CapturedDisk, CaptureOptions, ImageCapture } from "./image-capture.ts";
@@ -46,7 +53,10 @@ export async function openMachineCapture(
   stack.defer(() => (settled ? moment.commit() : moment.abandon()));
   const captured: CapturedDisk[] = [];
   for (const [index, disk] of disks.entries()) {
-    captured.push({ name: disk.name, source: await openSource(stack, moment, must(moment.disks[index], "a moment has every disk asked for")) });
+    captured.push({
+      name: disk.name,
+      source: await openSource(stack, moment, must(moment.disks[index], "a moment has every disk asked for")),
+    });
   }
   const held = stack.move();
   return {
@@ -68,7 +78,11 @@ function momentOf(parent: Snapshot | undefined): string | undefined {
   return parent?.tags.find((tag) => tag.startsWith(MOMENT_TAG))?.slice(MOMENT_TAG.length);
 }
 
-async function openSource(stack: AsyncDisposableStack, moment: Moment, disk: MomentDisk): Promise<ImageSource> {
+async function openSource(
+  stack: AsyncDisposableStack,
+  moment: Moment,
+  disk: MomentDisk,
+): Promise<ImageSource> {
   const context = disk.changes.state === "known" ? bitmapContext(disk.changes.bitmap) : undefined;
   const client = stack.use(
     await connectNbd({

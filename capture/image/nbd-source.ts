@@ -26,7 +26,11 @@ export async function changedNbdSource(client: NbdClient, context: string): Prom
   return nbdSource(client, "changes", extents);
 }
 
-function nbdSource(client: NbdClient, coverage: ImageSource["coverage"], extents: readonly Extent[]): ImageSource {
+function nbdSource(
+  client: NbdClient,
+  coverage: ImageSource["coverage"],
+  extents: readonly Extent[],
+): ImageSource {
   return {
     sizeBytes: client.sizeBytes,
     coverage,

@@ -18,7 +18,11 @@ const POLL_MS = 20;
 /** Errors: `capture.source-missing`, `capture.reader-failed` (not qcow2, in use, or `qemu-nbd` is missing). */
 export async function openQcow2Source(path: string, options: CaptureOptions): Promise<ImageSource> {
   await access(path).catch((cause: unknown) => {
-    throw captureErrors.error("source-missing", `Cannot back up ${path}: ${messageOf(cause)}; correct the path`, { cause });
+    throw captureErrors.error(
+      "source-missing",
+      `Cannot back up ${path}: ${messageOf(cause)}; correct the path`,
+      { cause },
+    );
   });
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(join(options.workDirectory, "qcow2-"));
@@ -27,7 +31,9 @@ export async function openQcow2Source(path: string, options: CaptureOptions): Pr
   const server = startServer(path, socket);
   stack.defer(() => endServer(server.process));
   await waitUntilServed(path, socket, server, options.signal);
-  const client = stack.use(await connectNbd({ path: socket, signal: options.signal ?? new AbortController().signal }));
+  const client = stack.use(
+    await connectNbd({ path: socket, signal: options.signal ?? new AbortController().signal }),
+  );
   const source = await wholeNbdSource(client);
   const held = stack.move();
   return { ...source, [Symbol.asyncDispose]: () => held.disposeAsync() };
@@ -36,9 +42,13 @@ export async function openQcow2Source(path: string, options: CaptureOptions): Pr
 type Server = { readonly process: ChildProcess; errorText: string; failure: unknown };
 
 function startServer(path: string, socket: string): Server {
-  const child = spawn("qemu-nbd", ["--read-only", "--format=qcow2", "--persistent", "--shared=4", `--socket=${socket}`, path], {
-    stdio: ["ignore", "ignore", "pipe"],
-  });
+  const child = spawn(
+    "qemu-nbd",
+    ["--read-only", "--format=qcow2", "--persistent", "--shared=4", `--socket=${socket}`, path],
+    {
+      stdio: ["ignore", "ignore", "pipe"],
+    },
+  );
   const server: Server = { process: child, errorText: "", failure: undefined };
   child.stderr?.on("data", (text: Buffer) => {
     server.errorText = (server.errorText + text.toString("utf8")).slice(-2000);
@@ -49,7 +59,12 @@ function startServer(path: string, socket: string): Server {
   return server;
 }
 
-async function waitUntilServed(path: string, socket: string, server: Server, signal?: AbortSignal): Promise<void> {
+async function waitUntilServed(
+  path: string,
+  socket: string,
+  server: Server,
+  signal?: AbortSignal,
+): Promise<void> {
   const deadlineMs = performance.now() + START_TIMEOUT_MS;
   while (performance.now() < deadlineMs && server.failure === undefined && server.process.exitCode === null) {
     const isThere = await access(socket).then(
@@ -59,7 +74,9 @@ async function waitUntilServed(path: string, socket: string, server: Server, sig
     if (isThere) return;
     await sleep(POLL_MS, undefined, { signal });
   }
-  const why = server.errorText.trim() || (server.failure === undefined ? "it did not start in time" : messageOf(server.failure));
+  const why =
+    server.errorText.trim() ||
+    (server.failure === undefined ? "it did not start in time" : messageOf(server.failure));
   throw captureErrors.error(
     "reader-failed",
     `Cannot read ${path} as qcow2: ${why}; end the program that has it open, or install qemu-utils`,

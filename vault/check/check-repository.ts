@@ -3,7 +3,8 @@
 import type { ObjectId } from "../format/object-id.ts";
 import type { Repository } from "../repository/repository.ts";
 import { checkIndexes } from "./check-indexes.ts";
-import { checkPacks, type PackSizes } from "./check-packs.ts";
+import { checkKeys } from "./check-keys.ts";
+import { checkPacks, summarizePacks, type PackSizes } from "./check-packs.ts";
 import { checkSnapshots } from "./check-snapshots.ts";
 import type { Finding } from "./finding.ts";
 import { readAllPacks } from "./read-packs.ts";
@@ -31,7 +32,7 @@ export type CheckReport = {
   readonly readBytes: number;
 };
 
-/** Never throws for damage, which is what it looks for; throws if the backend does not answer. */
+/** Never throws for damage, which is what it looks for; throws if the backend does not list its files. */
 export async function checkRepository(
   repository: Repository,
   options: CheckOptions = {},
@@ -43,13 +44,17 @@ export async function checkRepository(
     onProgress({ phase: name, doneBytes: 0, totalBytes: 0 });
 
   phase("indexes");
+  await checkKeys(repository, say, signal);
   await checkIndexes(repository, say, signal);
   phase("packs");
   const sizes = await listPacks(repository, signal);
-  checkPacks(repository, sizes, say);
+  const summaries = summarizePacks(repository.table);
+  checkPacks(repository, summaries, sizes, say);
   phase("restore points");
   const restorePoints = await checkSnapshots(repository, say, signal);
-  const readBytes = options.readData ? await readAllPacks(repository, sizes, say, onProgress, signal) : 0;
+  const readBytes = options.readData
+    ? await readAllPacks(repository, { sizes, summaries }, { say, onProgress, signal })
+    : 0;
   return {
     findings,
     errors: findings.filter((finding) => finding.severity === "error").length,

@@ -12,6 +12,7 @@ export type FindingKind =
   | "tree-damaged"
   | "index-damaged"
   | "snapshot-damaged"
+  | "key-damaged"
   | "header-differs";
 
 export type Finding = {

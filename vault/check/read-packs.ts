@@ -6,29 +6,33 @@ import { decodePackHeader, HEADER_LENGTH_BYTES, type PackedBlob } from "../forma
 import type { Repository } from "../repository/repository.ts";
 import { ownBuffer } from "../work/pool.ts";
 import type { CheckProgress } from "./check-repository.ts";
-import type { PackSizes } from "./check-packs.ts";
+import type { PackSizes, PackSummaries } from "./check-packs.ts";
 import type { Finding } from "./finding.ts";
 
-type Say = (finding: Finding) => void;
+type Expected = { readonly sizes: PackSizes; readonly summaries: PackSummaries };
+
+type Listener = {
+  readonly say: (finding: Finding) => void;
+  readonly onProgress: (progress: CheckProgress) => void;
+  readonly signal?: AbortSignal | undefined;
+};
 
 const READS_AT_ONCE_MAX = 3;
 
 /** How many bytes were read. */
 export async function readAllPacks(
   repository: Repository,
-  sizes: PackSizes,
-  say: Say,
-  onProgress: (progress: CheckProgress) => void,
-  signal?: AbortSignal,
+  expected: Expected,
+  listener: Listener,
 ): Promise<number> {
+  const { sizes } = expected;
   const totalBytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
-  const indexed = Map.groupBy(repository.table.entries(), (place) => place.pack);
   let doneBytes = 0;
   await eachAtOnce([...sizes.keys()], READS_AT_ONCE_MAX, async (pack) => {
-    signal?.throwIfAborted();
-    await readPack(repository, pack, indexed.get(pack), say, signal);
+    listener.signal?.throwIfAborted();
+    await readPack(repository, pack, expected, listener);
     doneBytes += sizes.get(pack) ?? 0;
-    onProgress({ phase: "reading data", doneBytes, totalBytes });
+    listener.onProgress({ phase: "reading data", doneBytes, totalBytes });
   });
   return doneBytes;
 }
@@ -36,12 +40,12 @@ export async function readAllPacks(
 async function readPack(
   repository: Repository,
   pack: ObjectId,
-  indexed: readonly PackedBlob[] | undefined,
-  say: Say,
-  signal?: AbortSignal,
+  { summaries }: Expected,
+  { say, signal }: Listener,
 ): Promise<void> {
+  const isIndexed = summaries.has(pack);
   // No restore point can need what no index names.
-  const severity = indexed === undefined ? "hint" : "error";
+  const severity = isIndexed ? "error" : "hint";
   const damaged = (what: string): void =>
     say({
       severity,
@@ -58,11 +62,11 @@ async function readPack(
   }
   const header = headerOf(repository, bytes);
   if (typeof header === "string") damaged(`has no usable header: ${header}`);
-  else if (indexed !== undefined && !sameBlobs(header, indexed)) {
+  else if (isIndexed && !isAsIndexed(repository, pack, header, summaries)) {
     const text = `Pack ${shortId(pack)} holds other blobs than the index says; run "mainstay vault repair-index"`;
     say({ severity: "error", kind: "header-differs", id: pack, text });
   }
-  const blobs = typeof header === "string" ? (indexed ?? []) : header;
+  const blobs = typeof header === "string" ? indexedBlobs(repository, pack) : header;
   const { verdict } = await repository.pool.run({
     kind: "verify",
     buffer: ownBuffer(bytes),
@@ -76,6 +80,13 @@ async function readPack(
   }
 }
 
+/** Looks through the whole table, which is bearable because headers are seldom damaged. */
+function indexedBlobs(repository: Repository, pack: ObjectId): readonly PackedBlob[] {
+  const blobs: PackedBlob[] = [];
+  for (const place of repository.table.entries()) if (place.pack === pack) blobs.push(place);
+  return blobs;
+}
+
 function headerOf(repository: Repository, bytes: Uint8Array): readonly PackedBlob[] | string {
   const pack = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
   if (pack.length < HEADER_LENGTH_BYTES) return "it is too short";
@@ -85,11 +96,23 @@ function headerOf(repository: Repository, bytes: Uint8Array): readonly PackedBlo
   return decodePackHeader(repository.key, pack.subarray(lengthAt - length, lengthAt));
 }
 
-function sameBlobs(header: readonly PackedBlob[], indexed: readonly PackedBlob[]): boolean {
-  const keys = new Set(header.map(keyOf));
-  return header.length >= indexed.length && indexed.every((blob) => keys.has(keyOf(blob)));
-}
-
-function keyOf(blob: PackedBlob): string {
-  return `${blob.type}${blob.id}@${blob.offset}+${blob.length}/${blob.rawLength}`;
+/** Whether every place that the index names in the pack is one that its header names. */
+function isAsIndexed(
+  repository: Repository,
+  pack: ObjectId,
+  header: readonly PackedBlob[],
+  summaries: PackSummaries,
+): boolean {
+  const confirmed = header.filter((blob) =>
+    repository.table
+      .places(blob.id, blob.type)
+      .some(
+        (place) =>
+          place.pack === pack &&
+          place.offset === blob.offset &&
+          place.length === blob.length &&
+          place.rawLength === blob.rawLength,
+      ),
+  );
+  return confirmed.length === summaries.get(pack)?.blobs;
 }

@@ -50,7 +50,9 @@ export function openReader(
       figures.misses += 1;
       // Not bound to one caller's signal: others may wait for the same blob.
       pending = loads
-        .run(() => (on === "pool" ? readBlobOnPool(repository, piece.id) : readBlob(repository, "data", piece.id)))
+        .run(() =>
+          on === "pool" ? readBlobOnPool(repository, piece.id) : readBlob(repository, "data", piece.id),
+        )
         .then((plain) => {
           cache.put(piece.id, plain);
           figures.blobBytes += plain.length;

@@ -1,7 +1,6 @@
 /** Key files: the repository's master key, sealed with a key that scrypt makes of a password. One file per password. */
 
 import { randomBytes, scrypt } from "node:crypto";
-import { hostname, userInfo } from "node:os";
 import { seal, unseal, type SealingKey } from "../crypto/seal.ts";
 
 export type KeyFile = {
@@ -23,6 +22,8 @@ export const SCRYPT_COST: ScryptCost = { N: 32_768, r: 8, p: 3 };
 
 /** A foreign key file may not make us allocate more than this. */
 const SCRYPT_MEMORY_BYTES_MAX = 1024 * 1024 * 1024;
+/** Nor keep a processor busy for minutes. */
+const SCRYPT_PASSES_MAX = 256;
 const SALT_BYTES = 64;
 const DERIVED_BYTES = 64;
 
@@ -33,6 +34,7 @@ export function newMasterKey(): SealingKey {
 export async function sealMasterKey(
   master: SealingKey,
   password: string,
+  owner: { readonly username: string; readonly hostname: string },
   cost: ScryptCost = SCRYPT_COST,
   now = new Date(),
 ): Promise<KeyFile> {
@@ -44,8 +46,7 @@ export async function sealMasterKey(
   };
   return {
     created: now.toISOString(),
-    username: userInfo().username,
-    hostname: hostname(),
+    ...owner,
     kdf: "scrypt",
     ...cost,
     salt: base64(salt),
@@ -76,8 +77,9 @@ function parseKeyFile(bytes: Uint8Array): KeyFile {
   if (kdf !== "scrypt" || typeof salt !== "string" || typeof data !== "string") {
     throw new Error(`unknown key derivation ${String(kdf)}`);
   }
-  if (N < 2 || r < 1 || p < 1 || 128 * N * r > SCRYPT_MEMORY_BYTES_MAX)
-    throw new Error("scrypt cost out of range");
+  const isUsable =
+    N >= 2 && r >= 1 && p >= 1 && p <= SCRYPT_PASSES_MAX && 128 * N * r <= SCRYPT_MEMORY_BYTES_MAX;
+  if (!isUsable) throw new Error("scrypt cost out of range");
   return file as KeyFile;
 }
 

@@ -31,10 +31,9 @@ export function encodePackHeader(key: SealingKey, blobs: readonly PackedBlob[]):
 }
 
 /** How many bytes the header and its length field take. */
-export function packHeaderBytes(blobs: Iterable<{ readonly rawLength: number }>): number {
-  let bytes = SEAL_OVERHEAD_BYTES + HEADER_LENGTH_BYTES;
-  for (const blob of blobs) bytes += blob.rawLength === 0 ? ENTRY_BYTES : COMPRESSED_ENTRY_BYTES;
-  return bytes;
+export function packHeaderBytes(blobs: number, compressedBlobs: number): number {
+  const entriesBytes = blobs * ENTRY_BYTES + compressedBlobs * (COMPRESSED_ENTRY_BYTES - ENTRY_BYTES);
+  return SEAL_OVERHEAD_BYTES + HEADER_LENGTH_BYTES + entriesBytes;
 }
 
 /** The blobs of a sealed header (without its length field), or why they cannot be told. */

@@ -1,12 +1,14 @@
 /** Reading all index files into the table. */
 
-import { limiter, messageOf } from "@mainstay/kit";
+import { eachAtOnce, messageOf } from "@mainstay/kit";
 import { vaultErrors } from "../errors.ts";
 import { readIndexJson } from "../format/index-file.ts";
 import { shortId } from "../format/object-id.ts";
 import { readEnvelope, type Repository } from "../repository/repository.ts";
 
 const READS_AT_ONCE_MAX = 8;
+/** An index that is gone when it is read was replaced by another: look again. */
+const LOOKS_MAX = 3;
 
 /**
  * Makes the repository's table know all that its index files say. May be called again, to learn what others wrote since.
@@ -14,13 +16,22 @@ const READS_AT_ONCE_MAX = 8;
  * Errors: `vault.damaged-file` naming the first index that cannot be read.
  */
 export async function loadIndex(repository: Repository, signal?: AbortSignal): Promise<void> {
-  const reads = limiter(READS_AT_ONCE_MAX);
-  const loading: Promise<void>[] = [];
-  for await (const { name } of repository.backend.list("index", signal)) {
-    loading.push(reads.run(() => loadIndexFile(repository, name, signal)));
+  const loaded = new Set<string>();
+  for (let look = 1; look <= LOOKS_MAX; look += 1) {
+    const listed = await Array.fromAsync(repository.backend.list("index", signal));
+    const names = listed.map(({ name }) => name).filter((name) => !loaded.has(name));
+    let isComplete = true;
+    await eachAtOnce(names, READS_AT_ONCE_MAX, async (name) => {
+      try {
+        await loadIndexFile(repository, name, signal);
+        loaded.add(name);
+      } catch (cause) {
+        if (!vaultErrors.is(cause, "file-missing") || look === LOOKS_MAX) throw cause;
+        isComplete = false;
+      }
+    });
+    if (isComplete) return;
   }
-  const failed = (await Promise.allSettled(loading)).find((result) => result.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
 }
 
 /** Adds one index file to the table. Errors: `vault.damaged-file`. */

@@ -3,14 +3,14 @@
  * they lie, sealed, and only those that the replica lacks.
  */
 
-import { assert, eachAtOnce } from "@mainstay/kit";
+import { eachAtOnce } from "@mainstay/kit";
 import { vaultErrors } from "../errors.ts";
-import { closeEnvelope } from "../format/envelope.ts";
-import { indexToJson, type IndexedPack } from "../format/index-file.ts";
-import { shortId, type ObjectId } from "../format/object-id.ts";
+import type { IndexedPack } from "../format/index-file.ts";
+import { idOf, shortId, type ObjectId } from "../format/object-id.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import { loadIndex } from "../index/load-index.ts";
+import { writeIndexes } from "../index/write-index.ts";
 import { findUnindexedPacks } from "../repository/adopt-packs.ts";
 import { missingBlob, readTree } from "../repository/blob-reader.ts";
 import { lockRepository } from "../repository/lock.ts";
@@ -28,7 +28,11 @@ export type ReplicationPlan = {
 
 type ReplicatedPack = IndexedPack & { readonly sizeBytes: number };
 
-export type ReplicationResult = { readonly packs: number; readonly sentBytes: number; readonly snapshots: readonly ObjectId[] };
+export type ReplicationResult = {
+  readonly packs: number;
+  readonly sentBytes: number;
+  readonly snapshots: readonly ObjectId[];
+};
 
 export type ReplicateOptions = {
   readonly onProgress?: ((doneBytes: number, totalBytes: number) => void) | undefined;
@@ -60,18 +64,18 @@ export async function planReplication(
   const present = new Set<string>();
   for await (const { name } of to.backend.list("snapshots", signal)) present.add(name);
   const wanted = snapshots.filter(({ id }) => !present.has(id));
-  const resumed: IndexedPack[] = [];
-  if (wanted.length > 0) {
-    for await (const pack of findUnindexedPacks(to, signal)) {
-      for (const blob of pack.blobs) to.table.add(pack.id, blob);
-      resumed.push(pack);
-    }
-  }
-  const needed = new Set<ObjectId>();
-  const seen = new Set<ObjectId>();
-  for (const { tree } of wanted) await collectPacks(from, to, tree, seen, needed, signal);
-  const packs = await describePacks(from, needed, signal);
-  return { snapshots: wanted, packs, totalBytes: packs.reduce((sum, pack) => sum + pack.sizeBytes, 0), resumed };
+  if (wanted.length === 0) return { snapshots: [], packs: [], totalBytes: 0, resumed: [] };
+  const resumed = await findUnindexedPacks(to, signal);
+  const target = { resumed: blobsOf(resumed), packs: await packSizes(to, signal) };
+  const search = { from, to, target, sizes: await packSizes(from, signal), needed: new Set<ObjectId>() };
+  await collectPacks(search, wanted, signal);
+  const packs = describePacks(search);
+  return {
+    snapshots: wanted,
+    packs,
+    totalBytes: packs.reduce((sum, pack) => sum + pack.sizeBytes, 0),
+    resumed,
+  };
 }
 
 /** Sends packs, then indexes, then restore points: a replica never shows a restore point that it does not hold whole. */
@@ -81,85 +85,136 @@ export async function executeReplication(
   plan: ReplicationPlan,
   options: ReplicateOptions = {},
 ): Promise<ReplicationResult> {
-  await using _lock = await lockRepository(to, "shared");
+  await using lock = await lockRepository(to, "shared");
   let unindexed: IndexedPack[] = [...plan.resumed];
   let sentBytes = 0;
-  const flushIndex = async (): Promise<void> => {
+  const index = async (): Promise<void> => {
     const packs = unindexed;
     unindexed = [];
-    if (packs.length === 0) return;
-    const { id, sealed } = closeEnvelope(to.key, to.config.version, indexToJson(packs));
-    await to.backend.write({ kind: "index", name: id }, [sealed]);
+    await writeIndexes(to, packs);
+    for (const { id, blobs } of packs) for (const blob of blobs) to.table.add(id, blob);
   };
   try {
     await eachAtOnce(plan.packs, PACKS_AT_ONCE_MAX, async (pack) => {
       options.signal?.throwIfAborted();
-      const file = { kind: "data", name: pack.id } as const;
-      await to.backend.write(file, [await from.backend.read(file, undefined, options.signal)], options.signal);
+      const bytes = await readWholePack(from, pack, options.signal);
+      await to.backend.write({ kind: "data", name: pack.id }, [bytes], options.signal);
       unindexed.push(pack);
       sentBytes += pack.sizeBytes;
       options.onProgress?.(sentBytes, plan.totalBytes);
-      if (unindexed.length >= INDEX_EVERY_PACKS) await flushIndex();
+      if (unindexed.length >= INDEX_EVERY_PACKS) await index();
     });
-  } finally {
-    await flushIndex();
+  } catch (cause) {
+    // What arrived need not be sent again. If even that fails, the packs are found by their headers.
+    await index().catch(() => undefined);
+    throw cause;
   }
+  await index();
+  await lock.assertHeld();
   for (const { id } of plan.snapshots) {
-    // Sealed with the shared secrets, so the bytes, and with them the id, stay the same.
-    await to.backend.write({ kind: "snapshots", name: id }, [await from.backend.read({ kind: "snapshots", name: id })]);
+    options.signal?.throwIfAborted();
+    await copySnapshot(from, to, id);
   }
   return { packs: plan.packs.length, sentBytes, snapshots: plan.snapshots.map(({ id }) => id) };
 }
 
-/** Adds the packs of every blob below `root` that `to` lacks. */
+/** What a plan is made from. */
+type Search = {
+  readonly from: Repository;
+  readonly to: Repository;
+  /** What lies at the target: packs by size, and the blobs of those that no index of it names. */
+  readonly target: { readonly packs: ReadonlyMap<string, number>; readonly resumed: ReadonlySet<string> };
+  readonly sizes: ReadonlyMap<string, number>;
+  /** Packs to send, found so far. */
+  readonly needed: Set<ObjectId>;
+};
+
+/** Adds the packs of every blob below the restore points that `to` lacks. */
 async function collectPacks(
-  from: Repository,
-  to: Repository,
-  root: ObjectId,
-  seen: Set<ObjectId>,
-  packs: Set<ObjectId>,
+  search: Search,
+  points: readonly Snapshot[],
   signal?: AbortSignal,
 ): Promise<void> {
-  const waiting = [root];
-  const need = (type: BlobType, id: ObjectId): boolean => {
-    if (to.table.has(id, type)) return false;
-    const place = from.table.get(id, type);
-    if (place === undefined) throw missingBlob(from, type, id);
-    packs.add(place.pack);
-    return true;
-  };
+  const seen = new Set<ObjectId>();
+  const waiting = points.map(({ tree }) => tree);
   for (let tree = waiting.pop(); tree !== undefined; tree = waiting.pop()) {
     if (seen.has(tree)) continue;
     seen.add(tree);
     // Even a tree that `to` has may have come alone, in a pack sent for another tree of an interrupted run; so it is
     // walked too. What it names is then known to be there, which costs a look-up each and no transfer.
-    need("tree", tree);
-    for (const node of await readTree(from, tree, signal)) {
+    needBlob(search, "tree", tree);
+    for (const node of await readTree(search.from, tree, signal)) {
       if (node.subtree !== undefined) waiting.push(node.subtree);
-      for (const id of node.content ?? []) need("data", id);
+      for (const id of node.content ?? []) needBlob(search, "data", id);
     }
   }
 }
 
-async function describePacks(
+function needBlob({ from, to, target, sizes, needed }: Search, type: BlobType, id: ObjectId): void {
+  if (target.resumed.has(type + id)) return;
+  // An index may name a pack that was lost; then it is sent again.
+  if (to.table.places(id, type).some(({ pack }) => target.packs.has(pack))) return;
+  const places = from.table.places(id, type);
+  const [first] = places;
+  if (first === undefined) throw missingBlob(from, type, id);
+  if (places.some(({ pack }) => needed.has(pack))) return;
+  const place = places.find(({ pack }) => sizes.has(pack));
+  if (place === undefined) throw packMissing(from, first.pack);
+  needed.add(place.pack);
+}
+
+function describePacks({ from, needed, sizes }: Search): readonly ReplicatedPack[] {
+  const blobs = new Map<ObjectId, IndexedPack["blobs"][number][]>();
+  for (const id of needed) blobs.set(id, []);
+  for (const { pack, ...blob } of from.table.entries()) blobs.get(pack)?.push(blob);
+  return [...blobs].map(([id, list]) => ({ id, blobs: list, sizeBytes: sizes.get(id) ?? 0 }));
+}
+
+function blobsOf(packs: readonly IndexedPack[]): ReadonlySet<string> {
+  const keys = new Set<string>();
+  for (const { blobs } of packs) for (const { type, id } of blobs) keys.add(type + id);
+  return keys;
+}
+
+async function packSizes(repository: Repository, signal?: AbortSignal): Promise<ReadonlyMap<string, number>> {
+  const sizes = new Map<string, number>();
+  for await (const { name, sizeBytes } of repository.backend.list("data", signal)) sizes.set(name, sizeBytes);
+  return sizes;
+}
+
+/** Errors: `vault.damaged-pack`: damage stays where it is instead of travelling to the replica. */
+async function readWholePack(
   from: Repository,
-  wanted: ReadonlySet<ObjectId>,
+  { id }: ReplicatedPack,
   signal?: AbortSignal,
-): Promise<readonly ReplicatedPack[]> {
-  const blobs = Map.groupBy(from.table.entries(), (place) => place.pack);
-  const packs: ReplicatedPack[] = [];
-  for (const id of wanted) {
-    const sizeBytes = await from.backend.stat({ kind: "data", name: id });
-    signal?.throwIfAborted();
-    assert(blobs.has(id), `pack ${shortId(id)} was found through the table`);
-    if (sizeBytes === undefined) {
-      throw vaultErrors.error(
-        "file-missing",
-        `Cannot replicate ${from.backend.location}: pack ${shortId(id)} is not there; run "mainstay vault check" to see what it affects`,
-        { values: { pack: id } },
-      );
-    }
-    packs.push({ id, blobs: blobs.get(id) ?? [], sizeBytes });
+): Promise<Uint8Array> {
+  const bytes = await from.backend.read({ kind: "data", name: id }, undefined, signal);
+  if (idOf(bytes) === id) return bytes;
+  throw vaultErrors.error(
+    "damaged-pack",
+    `Cannot replicate pack ${shortId(id)} of ${from.backend.location}: its bytes do not hash to its name; run "mainstay vault check --read-data" to see what it affects, and fetch it from another replica`,
+    { values: { pack: id } },
+  );
+}
+
+async function copySnapshot(from: Repository, to: Repository, id: ObjectId): Promise<void> {
+  const file = { kind: "snapshots", name: id } as const;
+  const sealed = await from.backend.read(file);
+  if (idOf(sealed) !== id) {
+    throw vaultErrors.error(
+      "damaged-file",
+      `Cannot replicate restore point ${shortId(id)} of ${from.backend.location}: its bytes do not hash to its name; fetch the file from another replica`,
+      { values: file },
+    );
   }
-  return packs;
+  // Sealed with the shared secrets, so the bytes, and with them the id, stay the same.
+  await to.backend.write(file, [sealed]);
+}
+
+function packMissing(from: Repository, pack: ObjectId): Error {
+  return vaultErrors.error(
+    "file-missing",
+    `Cannot replicate ${from.backend.location}: pack ${shortId(pack)} is not there; run "mainstay vault check" to see what it affects`,
+    { values: { pack } },
+  );
 }

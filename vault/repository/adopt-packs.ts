@@ -1,25 +1,34 @@
 /** Finding again what an interrupted backup had stored but not indexed, so that it need not be sent again. */
 
+import { eachAtOnce } from "@mainstay/kit";
 import type { IndexedPack } from "../format/index-file.ts";
 import { isObjectId, type ObjectId } from "../format/object-id.ts";
 import { decodePackHeader, HEADER_LENGTH_BYTES } from "../format/pack-header.ts";
+import { isDamage } from "./damage.ts";
 import type { Repository } from "./repository.ts";
 
+const READS_AT_ONCE_MAX = 8;
+
 /** The packs that no index names. Those that cannot be read are left out; `vault check` speaks of them. */
-export async function* findUnindexedPacks(
+export async function findUnindexedPacks(
   repository: Repository,
   signal?: AbortSignal,
-): AsyncIterable<IndexedPack> {
-  for await (const { name, sizeBytes } of repository.backend.list("data", signal)) {
-    if (!isObjectId(name) || repository.table.hasPack(name)) continue;
-    const blobs = await readPackHeader(repository, name, sizeBytes, signal);
-    if (typeof blobs !== "string") yield { id: name, blobs };
-  }
+): Promise<readonly IndexedPack[]> {
+  const listed = await Array.fromAsync(repository.backend.list("data", signal));
+  const unindexed = listed.flatMap(({ name, sizeBytes }) =>
+    isObjectId(name) && !repository.table.hasPack(name) ? [{ id: name, sizeBytes }] : [],
+  );
+  const packs: IndexedPack[] = [];
+  await eachAtOnce(unindexed, READS_AT_ONCE_MAX, async ({ id, sizeBytes }) => {
+    const blobs = await readPackHeader(repository, id, sizeBytes, signal);
+    if (typeof blobs !== "string") packs.push({ id, blobs });
+  });
+  return packs;
 }
 
-/** The blobs that a pack's own header names, or why it cannot be told. */
+/** The blobs that a pack's own header names, or why it cannot be told. Errors: the backend's, but those of damage. */
 export async function readPackHeader(
-  repository: Repository,
+  repository: Pick<Repository, "backend" | "key">,
   pack: ObjectId,
   sizeBytes: number,
   signal?: AbortSignal,
@@ -27,13 +36,24 @@ export async function readPackHeader(
   if (sizeBytes < HEADER_LENGTH_BYTES) return `it has ${sizeBytes} bytes, too few for a header`;
   const file = { kind: "data", name: pack } as const;
   const lengthAt = sizeBytes - HEADER_LENGTH_BYTES;
-  const lengthField = await repository.backend.read(
-    file,
-    { offset: lengthAt, length: HEADER_LENGTH_BYTES },
-    signal,
-  );
-  const length = Buffer.from(lengthField).readUInt32LE();
-  if (length > lengthAt) return `its header would have ${length} bytes, more than the pack`;
-  const sealed = await repository.backend.read(file, { offset: lengthAt - length, length }, signal);
-  return decodePackHeader(repository.key, sealed);
+  try {
+    const lengthField = await repository.backend.read(
+      file,
+      { offset: lengthAt, length: HEADER_LENGTH_BYTES },
+      signal,
+    );
+    const length = Buffer.from(lengthField).readUInt32LE();
+    if (length > lengthAt) return `its header would have ${length} bytes, more than the pack`;
+    const sealed = await repository.backend.read(file, { offset: lengthAt - length, length }, signal);
+    const blobs = decodePackHeader(repository.key, sealed);
+    if (typeof blobs === "string") return blobs;
+    const blobBytes = blobs.reduce((sum, blob) => sum + blob.length, 0);
+    const foundBytes = lengthAt - length;
+    return blobBytes === foundBytes
+      ? blobs
+      : `its header names ${blobBytes} bytes of blobs, and it holds ${foundBytes}`;
+  } catch (cause) {
+    if (!isDamage(cause)) throw cause;
+    return "it is shorter than it was, or gone";
+  }
 }

@@ -3,11 +3,13 @@
  * shared one, an exclusive one stands alone. Source: restic design, "Locks".
  */
 
-import { hostname, userInfo } from "node:os";
+import { hostname } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
-import { systemClock, systemCodeOf, type Clock } from "@mainstay/kit";
+import { messageOf, systemClock, systemCodeOf, type Clock } from "@mainstay/kit";
 import { vaultErrors } from "../errors.ts";
 import { closeEnvelope } from "../format/envelope.ts";
+import { shortId } from "../format/object-id.ts";
+import { currentUser } from "./current-user.ts";
 import { readEnvelope, type Repository } from "./repository.ts";
 
 export type LockKind = "shared" | "exclusive";
@@ -25,6 +27,13 @@ type LockJson = {
 export type HeldLock = AsyncDisposable & {
   /** A lock of this machine was found whose program is gone: what it was doing is unfinished. */
   readonly foundAbandoned: boolean;
+  /**
+   * Call before anything is written that relies on what others must not have removed. A machine that slept for hours comes
+   * back with a lock that others were right to clear away.
+   *
+   * Errors: `vault.lock-lost`.
+   */
+  assertHeld(): Promise<void>;
 };
 
 /** Both figures are restic's. */
@@ -50,11 +59,12 @@ export async function lockRepository(
     if (kind === "exclusive") await sleep(SECOND_LOOK_AFTER_MS);
     await clearTheWay(repository, kind, clock, name);
   } catch (cause) {
-    await repository.backend.remove({ kind: "locks", name });
+    await removeQuietly(repository, name);
     throw cause;
   }
   const refresh = async (): Promise<void> => {
     const before = name;
+    await assertHeld(repository, kind, before);
     name = await writeLock(repository, kind, clock);
     await repository.backend.remove({ kind: "locks", name: before });
   };
@@ -66,24 +76,42 @@ export async function lockRepository(
   timer.unref();
   return {
     foundAbandoned,
+    assertHeld: async () => {
+      await refreshing;
+      await assertHeld(repository, kind, name);
+    },
     [Symbol.asyncDispose]: async () => {
       clearInterval(timer);
       await refreshing;
-      await repository.backend.remove({ kind: "locks", name });
+      await removeQuietly(repository, name);
     },
   };
 }
 
+async function assertHeld(repository: Repository, kind: LockKind, name: string): Promise<void> {
+  if ((await repository.backend.stat({ kind: "locks", name })) !== undefined) return;
+  throw vaultErrors.error(
+    "lock-lost",
+    `Cannot finish in ${repository.backend.location}: its ${kind} lock ${shortId(name)} was removed meanwhile, as of a program that is gone; run it again, what is stored is not sent again`,
+    { values: { lock: name } },
+  );
+}
+
+/** What was done under the lock is done; one that cannot be removed is cleared away as abandoned or stale. */
+async function removeQuietly(repository: Repository, name: string): Promise<void> {
+  await repository.backend.remove({ kind: "locks", name }).catch(() => undefined);
+}
+
 async function writeLock(repository: Repository, kind: LockKind, clock: Clock): Promise<string> {
-  const { username, uid, gid } = userInfo();
+  const { name: username, uid, gid } = currentUser();
   const lock: LockJson = {
     time: clock.now().toISOString(),
     exclusive: kind === "exclusive",
     hostname: hostname(),
     username,
     pid: process.pid,
-    uid: Math.max(0, uid),
-    gid: Math.max(0, gid),
+    uid,
+    gid,
   };
   const { id, sealed } = closeEnvelope(repository.key, repository.config.version, lock);
   await repository.backend.write({ kind: "locks", name: id }, [sealed]);
@@ -120,7 +148,12 @@ async function readLock(repository: Repository, name: string): Promise<LockJson 
     return (await readEnvelope(repository, { kind: "locks", name })) as LockJson;
   } catch (cause) {
     if (vaultErrors.is(cause, "file-missing")) return undefined;
-    throw cause;
+    if (!vaultErrors.is(cause, "damaged-file")) throw cause;
+    throw vaultErrors.error(
+      "locked",
+      `Cannot lock ${repository.backend.location}: its lock ${shortId(name)} cannot be read (${messageOf(cause)}); if no other program is at work there, remove it with "restic unlock --remove-all"`,
+      { cause, values: { lock: name } },
+    );
   }
 }
 

@@ -1,17 +1,19 @@
 /** Making a repository and opening one. */
 
 import { randomBytes } from "node:crypto";
+import { hostname } from "node:os";
 import { messageOf } from "@mainstay/kit";
 import type { Backend } from "../backend/backend.ts";
 import { randomPolynomial } from "../chunker/polynomial.ts";
-import { seal, type SealingKey } from "../crypto/seal.ts";
+import { seal, unseal, type SealingKey } from "../crypto/seal.ts";
 import { vaultErrors } from "../errors.ts";
 import { configFromJson, configToJson, type RepositoryConfig } from "../format/config.ts";
 import { openEnvelope, type RepositoryVersion } from "../format/envelope.ts";
 import { newMasterKey, sealMasterKey, unsealMasterKey, type ScryptCost } from "../format/key-file.ts";
-import { idOf } from "../format/object-id.ts";
+import { idOf, shortId } from "../format/object-id.ts";
 import { BlobTable } from "../index/blob-table.ts";
 import { createWorkPool } from "../work/pool.ts";
+import { currentUser } from "./current-user.ts";
 import type { Repository } from "./repository.ts";
 
 const CONFIG = { kind: "config", name: "" } as const;
@@ -59,7 +61,7 @@ export async function createRepository(options: CreateOptions): Promise<Reposito
 export async function openRepository(options: OpenOptions): Promise<Repository> {
   const { backend, password } = options;
   const configBytes = await readConfig(backend);
-  const key = await findKey(backend, password);
+  const key = await findKey(backend, password, configBytes);
   const config = configFromJson(openEnvelope(key, CONFIG, configBytes), backend.location);
   return assemble(options, config, key);
 }
@@ -70,7 +72,10 @@ export async function addKey(
   password: string,
   scryptCost?: ScryptCost,
 ): Promise<void> {
-  const keyFile = Buffer.from(JSON.stringify(await sealMasterKey(repository.key, password, scryptCost)));
+  const owner = { username: currentUser().name, hostname: hostname() };
+  const keyFile = Buffer.from(
+    JSON.stringify(await sealMasterKey(repository.key, password, owner, scryptCost)),
+  );
   await repository.backend.write({ kind: "keys", name: idOf(keyFile) }, [keyFile]);
 }
 
@@ -103,27 +108,58 @@ async function readConfig(backend: Backend): Promise<Uint8Array> {
   }
 }
 
-async function findKey(backend: Backend, password: string): Promise<SealingKey> {
-  let tried = 0;
-  const unusable: string[] = [];
+type KeyTry =
+  | { readonly state: "opened"; readonly key: SealingKey }
+  | { readonly state: "other-password" }
+  | { readonly state: "damaged"; readonly reason: string };
+
+/**
+ * The master key that the password opens. A key that does not open the config is passed over: an interrupted `init` leaves
+ * one behind.
+ */
+async function findKey(backend: Backend, password: string, configBytes: Uint8Array): Promise<SealingKey> {
+  const tries: KeyTry[] = [];
   for await (const { name } of backend.list("keys")) {
-    tried += 1;
-    try {
-      const key = await unsealMasterKey(await backend.read({ kind: "keys", name }), password);
-      if (key !== undefined) return key;
-    } catch (cause) {
-      unusable.push(`keys/${name.slice(0, 8)}: ${messageOf(cause)}`);
-    }
+    const found = await tryKey(name, await backend.read({ kind: "keys", name }), password);
+    if (found.state === "opened" && unseal(found.key, configBytes) !== undefined) return found.key;
+    tries.push(found);
   }
-  if (unusable.length > 0 && unusable.length === tried) {
+  const opened = tries.find((found) => found.state === "opened");
+  // The password is right, so it is the config that is wrong; opening it says so.
+  if (opened !== undefined) return opened.key;
+  const where = backend.location;
+  const damaged = tries.flatMap((found) => (found.state === "damaged" ? [found.reason] : []));
+  if (damaged.length === tries.length) {
+    const found =
+      tries.length === 0 ? "there is no key file" : `no key file can be read (${damaged.join("; ")})`;
     throw vaultErrors.error(
       "damaged-file",
-      `Cannot open repository ${backend.location}: no key file can be read (${unusable.join("; ")}); fetch keys/ from a replica`,
+      `Cannot open repository ${where}: ${found}; fetch keys/ from a replica`,
+      {
+        values: { kind: "keys", damaged },
+      },
     );
   }
+  const also =
+    damaged.length === 0 ? "" : `, and ${damaged.length} more cannot be read (${damaged.join("; ")})`;
   throw vaultErrors.error(
     "wrong-password",
-    `Cannot open repository ${backend.location}: the password fits none of its ${tried} keys; check the password file`,
-    { values: { keys: tried, unusable } },
+    `Cannot open repository ${where}: the password fits none of its ${tries.length - damaged.length} keys${also}; check the password file`,
+    { values: { keys: tries.length, damaged } },
   );
+}
+
+async function tryKey(name: string, bytes: Uint8Array, password: string): Promise<KeyTry> {
+  let why: string | undefined;
+  try {
+    const key = await unsealMasterKey(bytes, password);
+    if (key !== undefined) return { state: "opened", key };
+    // A changed salt makes the right password look wrong.
+    if (idOf(bytes) !== name) why = "its bytes do not hash to its name";
+  } catch (cause) {
+    why = messageOf(cause);
+  }
+  return why === undefined
+    ? { state: "other-password" }
+    : { state: "damaged", reason: `keys/${shortId(name)}: ${why}` };
 }

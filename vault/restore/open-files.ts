@@ -39,7 +39,7 @@ export function openFiles(): OpenFiles {
       const file = take(path);
       try {
         const handle = await file.handle;
-        for (let at = 0; at < bytes.length; ) {
+        for (let at = 0; at < bytes.length;) {
           at += (await handle.write(bytes, at, bytes.length - at, start + at)).bytesWritten;
         }
       } finally {

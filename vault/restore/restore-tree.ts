@@ -1,7 +1,19 @@
 /** Restoring files and folders of a restore point into a folder. */
 
 import { execFile } from "node:child_process";
-import { chmod, lchown, link, lutimes, mkdir, open, readdir, stat, statfs, symlink, truncate } from "node:fs/promises";
+import {
+  chmod,
+  lchown,
+  link,
+  lutimes,
+  mkdir,
+  open,
+  readdir,
+  stat,
+  statfs,
+  symlink,
+  truncate,
+} from "node:fs/promises";
 import { promisify } from "node:util";
 import { formatBytes, messageOf, systemCodeOf } from "@mainstay/kit";
 import { vaultErrors } from "../errors.ts";
@@ -93,7 +105,8 @@ function splitHardLinks(entries: readonly RestoredEntry[]): HardLinks {
   for (const entry of entries) {
     const { node, path } = entry;
     if (node.type !== "file") continue;
-    const key = (node.links ?? 1) > 1 && node.inode !== undefined ? `${node.deviceId}:${node.inode}` : undefined;
+    const key =
+      (node.links ?? 1) > 1 && node.inode !== undefined ? `${node.deviceId}:${node.inode}` : undefined;
     const first = key === undefined ? undefined : known.get(key);
     if (first !== undefined) {
       twins.push({ path, first });
@@ -158,7 +171,10 @@ function zeroIdOf(length: number): ObjectId | undefined {
   return known;
 }
 
-async function makeSpecial({ path, node }: RestoredEntry, notSet: { path: string; reason: string }[]): Promise<void> {
+async function makeSpecial(
+  { path, node }: RestoredEntry,
+  notSet: { path: string; reason: string }[],
+): Promise<void> {
   try {
     if (node.type === "symlink") await symlink(node.linkTarget ?? Buffer.alloc(0), path);
     else if (node.type === "fifo") await run("mkfifo", [path.toString("utf8")]);
@@ -180,9 +196,14 @@ function deviceNumbers(device: number): { major: number; minor: number } {
   };
 }
 
-async function setMetadata({ path, node }: RestoredEntry, notSet: { path: string; reason: string }[]): Promise<void> {
+async function setMetadata(
+  { path, node }: RestoredEntry,
+  notSet: { path: string; reason: string }[],
+): Promise<void> {
   const attempt = async (set: () => Promise<void>): Promise<void> => {
-    await set().catch((cause: unknown) => notSet.push({ path: path.toString("utf8"), reason: messageOf(cause) }));
+    await set().catch((cause: unknown) =>
+      notSet.push({ path: path.toString("utf8"), reason: messageOf(cause) }),
+    );
   };
   if (node.type === "socket") return;
   if (process.getuid?.() === 0) await attempt(() => lchown(path, node.uid, node.gid));
@@ -211,10 +232,17 @@ async function checkTarget(target: string): Promise<void> {
   if ((await readdir(target)).length > 0) throw refused(target, "the folder is not empty");
 }
 
-async function checkRoom(repository: Repository, plan: TreeRestorePlan, files: readonly RestoredEntry[]): Promise<void> {
+async function checkRoom(
+  repository: Repository,
+  plan: TreeRestorePlan,
+  files: readonly RestoredEntry[],
+): Promise<void> {
   const wanted: Wanted<Place>[] = [];
   for (const { path, node } of files) layOut(repository, path, node, wanted);
-  const neededBytes = wanted.reduce((sum, { id }) => sum + (repository.table.plainLength(id, "data") ?? 0), 0);
+  const neededBytes = wanted.reduce(
+    (sum, { id }) => sum + (repository.table.plainLength(id, "data") ?? 0),
+    0,
+  );
   const { bavail, bsize } = await statfs(plan.target);
   if (bavail * bsize >= neededBytes) return;
   throw vaultErrors.error(
@@ -225,12 +253,20 @@ async function checkRoom(repository: Repository, plan: TreeRestorePlan, files: r
 }
 
 function refused(target: string, why: string, cause?: unknown): Error {
-  return vaultErrors.error("target-refused", `Cannot restore to ${target}: ${why}; choose a new or empty folder`, {
-    cause,
-    values: { target },
-  });
+  return vaultErrors.error(
+    "target-refused",
+    `Cannot restore to ${target}: ${why}; choose a new or empty folder`,
+    {
+      cause,
+      values: { target },
+    },
+  );
 }
 
 function full(path: string, cause: unknown): Error {
-  return vaultErrors.error("target-full", `Cannot restore ${path}: no room is left; free some and start again`, { cause });
+  return vaultErrors.error(
+    "target-full",
+    `Cannot restore ${path}: no room is left; free some and start again`,
+    { cause },
+  );
 }

@@ -53,13 +53,17 @@ export type WorkPool = {
 export function createWorkPool(setup: WorkerSetup, threadsWanted = availableParallelism()): WorkPool {
   const threadCount = Math.max(1, Math.min(THREADS_MAX, threadsWanted));
   const threads: Thread[] = [];
+  const forget = (thread: Thread): void => {
+    const at = threads.indexOf(thread);
+    if (at !== -1) threads.splice(at, 1);
+  };
   let closed = false;
 
   const pick = (): Thread => {
     const idle = threads.find((thread) => thread.waiting.length === 0);
     if (idle !== undefined) return idle;
     if (threads.length < threadCount) {
-      const thread = startThread(setup);
+      const thread = startThread(setup, forget);
       threads.push(thread);
       return thread;
     }
@@ -82,12 +86,13 @@ export function createWorkPool(setup: WorkerSetup, threadsWanted = availablePara
     },
     close: async () => {
       closed = true;
-      await Promise.all(threads.map((thread) => thread.worker.terminate()));
+      await Promise.all([...threads].map((thread) => thread.worker.terminate()));
     },
   };
 }
 
-function startThread(setup: WorkerSetup): Thread {
+/** `onEnd` is called when the thread can take no more work: it crashed, ran out of memory, or was ended. */
+function startThread(setup: WorkerSetup, onEnd: (thread: Thread) => void): Thread {
   const worker = new Worker(new URL("./worker.ts", import.meta.url), {
     workerData: setup,
     execArgv: [],
@@ -95,14 +100,18 @@ function startThread(setup: WorkerSetup): Thread {
     resourceLimits: { maxYoungGenerationSizeMb: 16 },
   });
   const thread: Thread = { worker, waiting: [] };
+  const end = (cause: unknown): void => {
+    onEnd(thread);
+    for (const waiting of thread.waiting.splice(0)) waiting.reject(cause);
+  };
   worker.unref();
   worker.on("message", (answer: Answer) => {
     must(thread.waiting.shift(), "a thread answers only what it was asked").resolve(answer);
     // An idle thread does not keep the process alive.
     if (thread.waiting.length === 0) worker.unref();
   });
-  worker.on("error", (cause) => {
-    for (const waiting of thread.waiting.splice(0)) waiting.reject(cause);
-  });
+  worker.on("error", end);
+  // Whoever waits for a thread that is gone must hear of it, or would wait for ever.
+  worker.on("exit", (status) => end(new Error(`a worker thread ended with status ${status}`)));
   return thread;
 }

@@ -22,7 +22,16 @@ export type OpenedBlob =
 /** A plaintext that shrinks by less than this is stored as it is: reading it back then costs no decompression. */
 const SHRINK_BYTES_MIN = 64;
 
+/** Below this share of its buffer a result is copied into one of its own size. */
+const KEPT_SHARE_MIN = 0.75;
+
 const zeroIds = new Map<number, Buffer>();
+
+/** An output buffer with this much to spare is never full, so the result comes in one piece and is not put together anew. */
+const ONE_PIECE_BYTES = 1024;
+
+/** This thread's place for what it seals, so that no call has to have memory cleared that it then overwrites. */
+let workspace = new Uint8Array(0);
 
 /** The ids of the spans, 32 bytes each, one after the other. */
 export function hashSpans(buffer: Uint8Array, spans: readonly Span[]): Uint8Array {
@@ -43,7 +52,8 @@ export function sealSpans(
   spans: readonly Span[],
 ): { readonly bytes: Uint8Array; readonly sealed: readonly SealedSpan[] } {
   const boundBytes = spans.reduce((sum, span) => sum + span.length + SEAL_OVERHEAD_BYTES, 0);
-  const bytes = new Uint8Array(boundBytes);
+  if (workspace.length < boundBytes) workspace = new Uint8Array(boundBytes);
+  const bytes = workspace;
   const sealed: SealedSpan[] = [];
   let end = 0;
   for (const span of spans) {
@@ -55,7 +65,8 @@ export function sealSpans(
     sealed.push({ length, rawLength: compressed === undefined ? 0 : raw.length });
     end += length;
   }
-  return { bytes: bytes.subarray(0, end), sealed };
+  // A pack keeps these bytes until it is stored: what compressed well must not hold the room of the original.
+  return { bytes: end < boundBytes * KEPT_SHARE_MIN ? bytes.slice(0, end) : bytes.subarray(0, end), sealed };
 }
 
 /** Opens each blob and checks it against its id; plaintexts lie one after the other in `bytes`. Damaged ones take no room. */
@@ -116,7 +127,11 @@ export function openBlob(
 }
 
 function compress(raw: Uint8Array, level: number): Uint8Array | undefined {
-  const compressed = zstdCompressSync(raw, { params: { [constants.ZSTD_c_compressionLevel]: level } });
+  if (raw.length <= SHRINK_BYTES_MIN) return undefined;
+  const compressed = zstdCompressSync(raw, {
+    params: { [constants.ZSTD_c_compressionLevel]: level },
+    chunkSize: raw.length + ONE_PIECE_BYTES,
+  });
   if (compressed.length + SHRINK_BYTES_MIN > raw.length) return undefined;
   // A compressor with a defect must be found now, while the original is still here, not at the restore.
   const again = decompress(compressed, raw.length);
@@ -125,7 +140,10 @@ function compress(raw: Uint8Array, level: number): Uint8Array | undefined {
 
 function decompress(compressed: Uint8Array, rawLength: number): Buffer | string {
   try {
-    const raw = zstdDecompressSync(compressed, { maxOutputLength: rawLength });
+    const raw = zstdDecompressSync(compressed, {
+      maxOutputLength: rawLength,
+      chunkSize: rawLength + ONE_PIECE_BYTES,
+    });
     return raw.length === rawLength ? raw : `it decompresses to ${raw.length} bytes, wanted ${rawLength}`;
   } catch (cause) {
     return `it does not decompress: ${String(cause)}`;

@@ -4,6 +4,7 @@ import { spawn } from "node:child_process";
 import { access, constants, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { recallAccelerator, rememberAccelerator } from "./accelerator-memory.ts";
 import { accelerationProbeFirmware, probeExitPort, probeExitStatus } from "./accelerator-probe.ts";
 import { qemuErrors } from "./errors.ts";
 import { dyingWithUs } from "./process.ts";
@@ -21,7 +22,7 @@ export type Accelerator = {
 
 let detected: Promise<Accelerator> | undefined;
 
-/** Finds out once per process. `MAINSTAY_ACCELERATOR=tcg|kvm` decides without a trial. Never rejects for want of KVM. */
+/** Finds out once per process, and by trial once per start of the machine. `MAINSTAY_ACCELERATOR=tcg|kvm` decides without a trial. Never rejects for want of KVM. */
 export function detectAccelerator(): Promise<Accelerator> {
   const forced = process.env["MAINSTAY_ACCELERATOR"];
   if (forced !== undefined && forced !== "") return Promise.resolve(forcedAccelerator(forced));
@@ -43,9 +44,15 @@ async function tryKvm(): Promise<Accelerator> {
   } catch {
     return { kind: "tcg", reason: "/dev/kvm is missing or not ours to open" };
   }
+  const recalled = await recallAccelerator();
+  if (recalled !== undefined) return recalled;
   const failure = await runProbe("kvm");
-  if (failure === undefined) return { kind: "kvm", reason: "a trial guest ran in 64-bit mode at full speed" };
-  return { kind: "tcg", reason: `/dev/kvm is there, but ${failure}` };
+  const found: Accelerator =
+    failure === undefined
+      ? { kind: "kvm", reason: "a trial guest ran in 64-bit mode at full speed" }
+      : { kind: "tcg", reason: `/dev/kvm is there, but ${failure}` };
+  await rememberAccelerator(found);
+  return found;
 }
 
 /** Runs the trial guest; `undefined` if it ended as it should, else what happened instead. */

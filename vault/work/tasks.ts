@@ -22,9 +22,6 @@ export type OpenedBlob =
 /** A plaintext that shrinks by less than this is stored as it is: reading it back then costs no decompression. */
 const SHRINK_BYTES_MIN = 64;
 
-/** Below this share of its buffer a result is copied into one of its own size. */
-const KEPT_SHARE_MIN = 0.75;
-
 const zeroIds = new Map<number, Buffer>();
 
 /** An output buffer with this much to spare is never full, so the result comes in one piece and is not put together anew. */
@@ -65,8 +62,8 @@ export function sealSpans(
     sealed.push({ length, rawLength: compressed === undefined ? 0 : raw.length });
     end += length;
   }
-  // A pack keeps these bytes until it is stored: what compressed well must not hold the room of the original.
-  return { bytes: end < boundBytes * KEPT_SHARE_MIN ? bytes.slice(0, end) : bytes.subarray(0, end), sealed };
+  // A copy of the right length: the workspace is used again, and a pack keeps these bytes until it is stored.
+  return { bytes: bytes.slice(0, end), sealed };
 }
 
 /** Opens each blob and checks it against its id; plaintexts lie one after the other in `bytes`. Damaged ones take no room. */

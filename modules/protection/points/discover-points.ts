@@ -12,16 +12,12 @@ import type { NewPoint } from "./point-store.ts";
 /** Disks of one point that are looked at. */
 const DISKS_MAX = 64;
 
-/** When the run that made a point began, by this server's clock, and how long the agent says it took. */
-export type RunTimes = { readonly startedAt: Date; readonly durationMs: number };
-
-/** Points of the repository that are not `known`, oldest first. */
+/** Points of the repository that are not `known`, oldest first; each as old as its arrival, until its run says more. */
 export async function discoverPoints(
   repository: Repository,
   folder: string,
   stored: StoredRepository,
   known: ReadonlySet<string>,
-  runOf: (snapshotId: string) => RunTimes | undefined,
 ): Promise<readonly NewPoint[]> {
   const fresh = (await listSnapshots(repository)).filter(({ id }) => !known.has(id));
   if (fresh.length === 0) return [];
@@ -37,22 +33,12 @@ export async function discoverPoints(
       deviceId: stored.deviceId,
       repositoryId: stored.id,
       vaultId: stored.vaultId,
-      takenAt: takenAt(storedAt, runOf(snapshot.id)),
+      takenAt: storedAt,
       claimedAt: new Date(snapshot.time),
       ...(await contentOf(repository, snapshot)),
     });
   }
   return points;
-}
-
-/**
- * When the data was as the point has it: the run's begin. Within what this server saw itself, so that a device with a wrong
- * clock, or in wrong hands, cannot make a point look older than its run or newer than its arrival.
- */
-export function takenAt(storedAt: Date, run: RunTimes | undefined): Date {
-  if (run === undefined) return storedAt;
-  const claimed = storedAt.getTime() - Math.max(0, run.durationMs);
-  return new Date(Math.min(storedAt.getTime(), Math.max(run.startedAt.getTime(), claimed)));
 }
 
 async function contentOf(

@@ -23,12 +23,6 @@ export type NewPoint = {
   readonly disks: readonly { readonly name: string; readonly sizeBytes: number }[];
 };
 
-export type PointFigures = {
-  readonly readBytes: number;
-  readonly addedBytes: number;
-  readonly durationMs: number;
-};
-
 type PointRow = {
   readonly id: string;
   readonly happened: number;
@@ -78,11 +72,20 @@ export async function insertPoint(tx: Tx, point: NewPoint, now: Date): Promise<b
   return rows.length > 0;
 }
 
-/** What the agent measured while making it. */
-export async function notePointFigures(tx: Tx, id: string, figures: PointFigures): Promise<void> {
+/**
+ * Gives points what the runs that made them know: the figures, and the run's begin, since the data is as old as that. All by
+ * this server's clock. Upload and record come in any order, so that this is called after either.
+ */
+export async function adoptRuns(tx: Tx, deviceId: DeviceId): Promise<void> {
   await tx.query(
-    "update protection.restore_point set read_bytes = $2, added_bytes = $3, duration_ms = $4 where id = $1",
-    [id, figures.readBytes, figures.addedBytes, Math.round(figures.durationMs)],
+    `update protection.restore_point point set
+       read_bytes = (run.result->>'readBytes')::bigint, added_bytes = (run.result->>'addedBytes')::bigint,
+       duration_ms = (extract(epoch from run.finished_at - run.started_at) * 1000)::bigint,
+       taken_at = least(point.taken_at, run.started_at)
+     from protection.run
+     where point.device_id = $1 and point.read_bytes is null and run.device_id = $1 and run.kind = 'backup'
+       and run.state = 'succeeded' and run.result->>'restorePointId' = point.id`,
+    [deviceId],
   );
 }
 

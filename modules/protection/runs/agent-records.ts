@@ -4,7 +4,7 @@ import type { AgentDevice, AgentHooks, Tx } from "@mainstay/platform";
 import { announce } from "../announce.ts";
 import { backupDesired } from "../plans/backup-desired.ts";
 import type { ProtectionParts } from "../parts.ts";
-import { notePointFigures } from "../points/point-store.ts";
+import { adoptRuns } from "../points/point-store.ts";
 import { syncPoints } from "../points/sync-points.ts";
 import { primaryRepository } from "../repositories/repository-store.ts";
 import { finishRun, insertRun, readRun } from "./run-store.ts";
@@ -67,28 +67,12 @@ async function finish(
   if (!changed) return;
   await announceRun(parts, tx, device, body.runId);
   if (!isGood) return;
-  // The upload may have been noticed before this record came; then the figures are missing still.
-  await notePointFigures(tx, result.restorePointId, {
-    readBytes: result.readBytes,
-    addedBytes: result.addedBytes,
-    durationMs: body.point?.durationMs ?? 0,
-  });
-  await correctTakenAt(tx, body.runId, result.restorePointId);
+  await adoptRuns(tx, deviceId);
   tx.afterCommit(() => {
     afterBackup(parts, onBackup, device).catch((cause: unknown) =>
       parts.platform.log(`points of device ${deviceId} are looked for again later: ${String(cause)}`),
     );
   });
-}
-
-/** Noticed by its upload alone, a point had the time of its arrival; its data is as old as the run's begin. See `takenAt`. */
-async function correctTakenAt(tx: Tx, runId: string, point: string): Promise<void> {
-  await tx.query(
-    `update protection.restore_point point
-     set taken_at = least(point.taken_at, greatest(run.started_at, point.taken_at - point.duration_ms * interval '1 ms'))
-     from protection.run where run.id = $1 and point.id = $2 and point.device_id = run.device_id`,
-    [runId, point],
-  );
 }
 
 async function afterBackup(parts: ProtectionParts, onBackup: OnBackup, device: AgentDevice): Promise<void> {

@@ -98,7 +98,7 @@ test("an agent enrols with a token, waits for approval, and backs up a disk", as
     proven: null,
     disks: [{ name: "sda", sizeBytes: DISK_BYTES }],
   });
-  expect(point.readBytes).toBe(DISK_BYTES);
+  expect(point?.readBytes).toBe(DISK_BYTES);
 });
 
 test("the next backup stores what changed, and both go off-site", async () => {

@@ -1,35 +1,67 @@
-/** Builds the console into `dist/` when its sources changed; says where it lies. Called by the server's launcher. */
+/** Builds the console under `dist/` when its sources changed; says where it lies. Called by the server's launcher. */
 
 import { createHash } from "node:crypto";
 import { globSync } from "node:fs";
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { build, type LogLevel } from "vite";
 
 const CONSOLE = import.meta.dirname;
 const REPOSITORY = join(CONSOLE, "../..");
-const DIRECTORY = join(CONSOLE, "dist");
-const STAMP = join(DIRECTORY, "sources.sha256");
+const BUILDS = join(CONSOLE, "dist");
 
 /** Everything the bundle is made from; tests and the development server are not. */
 const SOURCES = ["apps/console/**/*", "contract/**/*.ts", "kit/**/*.ts", "package-lock.json"] as const;
 const NOT_SOURCES = /(^|\/)(node_modules|dist|testing)(\/|$)|\.test\.tsx?$|\.golden\.|\.md$/;
 
+/** A server that runs may still serve the build before; one of this age is served by none. */
+const KEPT_MS = 24 * 60 * 60 * 1000;
+
 export type BuiltConsole = {
-  /** The folder to serve: `index.html` and hashed files under `assets/`. */
+  /** The folder to serve: `index.html` and hashed files under `assets/`. It never changes once it is there. */
   readonly directory: string;
-  /** `false` when the folder was already made from these sources. */
+  /** `false` when it was already made from these sources. */
   readonly rebuilt: boolean;
 };
 
-/** May be called at every start: it costs one reading of the sources when nothing changed. */
+/** May be called at every start, and by several processes at once: it costs one reading of the sources when nothing changed. */
 export async function buildConsole(options: { readonly logLevel?: LogLevel } = {}): Promise<BuiltConsole> {
-  const wanted = await hashOfSources();
-  if ((await readStamp()) === wanted) return { directory: DIRECTORY, rebuilt: false };
-  await build({ configFile: join(CONSOLE, "vite.config.ts"), logLevel: options.logLevel ?? "warn" });
-  // The stamp is written last: a build that was cut off is done again.
-  await writeFile(STAMP, wanted);
-  return { directory: DIRECTORY, rebuilt: true };
+  const directory = join(BUILDS, (await hashOfSources()).slice(0, 20));
+  if (await isFolder(directory)) return { directory, rebuilt: false };
+  const making = `${directory}.${process.pid}`;
+  await build({
+    configFile: join(CONSOLE, "vite.config.ts"),
+    logLevel: options.logLevel ?? "warn",
+    build: { outDir: making },
+  });
+  await putInPlace(making, directory);
+  await removeOldBuilds(directory);
+  return { directory, rebuilt: true };
+}
+
+/** A build appears whole or not at all; when another process was quicker, its build is as good. */
+async function putInPlace(making: string, directory: string): Promise<void> {
+  try {
+    await rename(making, directory);
+  } catch (cause) {
+    await rm(making, { recursive: true, force: true });
+    if (!(await isFolder(directory))) throw cause;
+  }
+}
+
+async function removeOldBuilds(current: string): Promise<void> {
+  for (const name of await readdir(BUILDS)) {
+    const path = join(BUILDS, name);
+    const { mtimeMs } = await stat(path);
+    if (path !== current && Date.now() - mtimeMs > KEPT_MS) await rm(path, { recursive: true, force: true });
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
 }
 
 async function hashOfSources(): Promise<string> {
@@ -51,10 +83,6 @@ function sourcePaths(): readonly string[] {
     .map((entry) => join(entry.parentPath, entry.name).slice(REPOSITORY.length + 1))
     .filter((path) => !NOT_SOURCES.test(path))
     .sort();
-}
-
-async function readStamp(): Promise<string | undefined> {
-  return readFile(STAMP, "utf8").catch(() => undefined);
 }
 
 if (import.meta.main) {

@@ -6,6 +6,7 @@ import { isSignedOut } from "./problem.ts";
 
 const FRESH_MS = 20_000;
 const RETRIES_MAX = 2;
+const SESSION_AREA = "session";
 
 /** `onSignedOut` is called when the server no longer knows the session; it may be called several times in a row. */
 export function createQueryClient(onSignedOut: () => void): QueryClient {
@@ -13,7 +14,12 @@ export function createQueryClient(onSignedOut: () => void): QueryClient {
     if (isSignedOut(cause)) onSignedOut();
   };
   return new QueryClient({
-    queryCache: new QueryCache({ onError }),
+    queryCache: new QueryCache({
+      // Whoever asks for the session itself deals with there being none; telling here too would ask again for ever.
+      onError: (cause, query) => {
+        if (query.queryKey[0] !== SESSION_AREA || query.queryKey.length > 1) onError(cause);
+      },
+    }),
     mutationCache: new MutationCache({ onError }),
     defaultOptions: {
       queries: { staleTime: FRESH_MS, retry: (failures, cause) => failures < RETRIES_MAX && mayPass(cause) },

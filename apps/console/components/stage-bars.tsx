@@ -28,7 +28,7 @@ export function StageBars({
             <Row key={stage.name} stage={stage} fromMs={startOf(stages, position)} endMs={endMs} />
           ))}
         </ol>
-        <div className={classes.axis} aria-hidden>
+        <div className={classes.axis} aria-hidden hidden={reached.length === 0}>
           <span>0</span>
           <span>{formatDuration(endMs / 2)}</span>
           <span>{formatDuration(endMs)}</span>

@@ -15,6 +15,8 @@ export type ProbeFields = {
   readonly database: string;
   readonly user: string;
   readonly password: string;
+  /** A probe that exists already has its password on the server, which never tells it. */
+  readonly stored: boolean;
   readonly query: string;
   readonly text: string;
   readonly command: string;
@@ -34,6 +36,7 @@ const EMPTY: ProbeFields = {
   database: "",
   user: "",
   password: "",
+  stored: false,
   query: "",
   text: "",
   command: "",
@@ -50,7 +53,7 @@ export function fieldsOf(probe: ProbeSpec | null): ProbeFields {
     case "http":
       return { ...EMPTY, ...probe, expected: probe.expectedText ?? "" };
     case "sql":
-      return { ...EMPTY, ...probe, password: "", expected: probe.expectedAnswer ?? "" };
+      return { ...EMPTY, ...probe, password: "", stored: true, expected: probe.expectedAnswer ?? "" };
     case "guest-command":
       return {
         ...EMPTY,

@@ -167,7 +167,7 @@ function SqlFields({ fields, set }: PartProps) {
         />
         <PasswordInput
           label="Password"
-          placeholder="Left empty: the stored one stays"
+          placeholder={fields.stored ? "Left empty: the stored one stays" : undefined}
           value={fields.password}
           onChange={(event) => set({ password: event.currentTarget.value })}
           autoComplete="new-password"

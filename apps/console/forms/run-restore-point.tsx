@@ -104,6 +104,12 @@ export function RunRestorePoint({ point, device, timeZone, onClose }: RunRestore
   );
 }
 
+const WHY_NOT: Readonly<Record<RestorePoint["replicas"][number]["state"], string | null>> = {
+  present: null,
+  copying: "still being copied there",
+  missing: "no replica there",
+};
+
 function usePlaces(point: RestorePoint): readonly Place[] {
   const { data: vaults = [] } = useQuery(vaultsQuery());
   return point.replicas.map((replica) => {
@@ -113,8 +119,7 @@ function usePlaces(point: RestorePoint): readonly Place[] {
       name: replica.vaultName,
       kind: vault?.kind ?? "local",
       ready: replica.state === "present" && vault?.state !== "unreachable",
-      why:
-        replica.state !== "present" ? `The replica is ${replica.state} there` : (vault?.stateDetail ?? null),
+      why: WHY_NOT[replica.state] ?? vault?.stateDetail ?? null,
     };
   });
 }

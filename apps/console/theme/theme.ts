@@ -15,6 +15,19 @@ const cobalt: MantineColorsTuple = [
   "#202b73",
 ];
 
+const red: MantineColorsTuple = [
+  "#fcebe9",
+  "#f9d5d1",
+  "#f2aca5",
+  "#ea8077",
+  "#e05f55",
+  "#cf4238",
+  "#b3261e",
+  "#941f18",
+  "#7a1913",
+  "#611410",
+];
+
 const gray: MantineColorsTuple = [
   "#f7f8fa",
   "#f0f2f5",
@@ -48,7 +61,7 @@ const MONO = '"JetBrains Mono Variable", ui-monospace, SFMono-Regular, Menlo, Co
 export const theme = createTheme({
   primaryColor: "cobalt",
   primaryShade: { light: 6, dark: 5 },
-  colors: { cobalt, gray, dark },
+  colors: { cobalt, red, gray, dark },
   white: "#ffffff",
   black: "#151a22",
   fontFamily: SANS,
@@ -74,8 +87,10 @@ export const theme = createTheme({
     Button: { defaultProps: { size: "sm" } },
     ActionIcon: { defaultProps: { variant: "subtle", color: "gray" } },
     Modal: {
-      defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.5, blur: 2 }, radius: "md" },
+      defaultProps: { centered: true, overlayProps: { backgroundOpacity: 0.5, blur: 1 }, radius: "md" },
+      styles: { title: { fontSize: "1rem", fontWeight: 600, letterSpacing: "-0.011em" } },
     },
+    Spotlight: { defaultProps: { overlayProps: { backgroundOpacity: 0.5, blur: 1 } } },
     Tooltip: {
       defaultProps: { openDelay: 250, withArrow: false, events: { hover: true, focus: true, touch: true } },
     },
@@ -90,21 +105,15 @@ export const theme = createTheme({
 
 /** Soft and bare buttons take our accent in both schemes; Mantine's own mix turns nearly white on dark. */
 export const cssVariables: CSSVariablesResolver = () => {
-  const accent = {
+  const soft = {
     "--mantine-color-cobalt-light": "var(--accent-soft)",
     "--mantine-color-cobalt-light-hover": "var(--accent-soft)",
     "--mantine-color-cobalt-light-color": "var(--accent-text)",
+    "--mantine-color-red-light": "var(--bad-soft)",
+    "--mantine-color-red-light-hover": "var(--bad-soft)",
+    "--mantine-color-red-light-color": "var(--bad)",
+    "--mantine-color-yellow-light": "var(--warn-soft)",
+    "--mantine-color-yellow-light-color": "var(--warn)",
   };
-  return {
-    variables: {},
-    light: accent,
-    dark: {
-      ...accent,
-      "--mantine-color-red-light": "var(--bad-soft)",
-      "--mantine-color-red-light-hover": "var(--bad-soft)",
-      "--mantine-color-red-light-color": "var(--bad)",
-      "--mantine-color-yellow-light": "var(--warn-soft)",
-      "--mantine-color-yellow-light-color": "var(--warn)",
-    },
-  };
+  return { variables: {}, light: soft, dark: soft };
 };

@@ -33,9 +33,7 @@ function factsOf({ protection, site, restorePoints, storedBytes }: DeviceOvervie
         protection.newestRestorePointAt === null ? (
           "No usable restore point"
         ) : (
-          <>
-            Newest restore point <When at={protection.newestRestorePointAt} timeZone={zone} show="absolute" />
-          </>
+          <When at={protection.newestRestorePointAt} timeZone={zone} show="absolute" />
         ),
     },
     {

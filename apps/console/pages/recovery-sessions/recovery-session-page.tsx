@@ -40,7 +40,7 @@ export function RecoverySessionPage() {
   const zone = seen.site.timeZone;
   return (
     <Page
-      title={`${seen.device.name} recovered`}
+      title={`Recovery of ${seen.device.name}`}
       crumbs={[
         { label: "Recovery sessions", to: "/recovery-sessions" },
         { label: seen.device.name, to: `/devices/${seen.device.id}` },
@@ -48,7 +48,7 @@ export function RecoverySessionPage() {
       beside={<SessionBadge state={session.state} look="soft" />}
       description={
         <>
-          Runs {vault?.kind === "mainstay" ? `off-site at ${vault.name}` : "here"}, started{" "}
+          {isAlive(session) ? "Runs" : "Ran"} {vault?.kind === "mainstay" ? `off-site at ${vault.name}` : "here"}, started{" "}
           <When at={session.startedAt} timeZone={zone} /> by {session.startedBy}
         </>
       }
@@ -61,7 +61,7 @@ export function RecoverySessionPage() {
           <Panel title="How it came up" description="Seconds since it was asked for">
             <Timeline entries={session.timeline} />
           </Panel>
-          <Forwards session={session} />
+          {isAlive(session) && <Forwards session={session} />}
           <SessionFacts session={session} />
         </div>
       </div>

@@ -29,7 +29,10 @@ export async function rememberAccelerator(found: Accelerator): Promise<void> {
   try {
     const path = memoryPath();
     await mkdir(join(path, ".."), { recursive: true, mode: 0o700 });
-    await writeFile(`${path}.${process.pid}`, JSON.stringify({ circumstances: await circumstances(), ...found }));
+    await writeFile(
+      `${path}.${process.pid}`,
+      JSON.stringify({ circumstances: await circumstances(), ...found }),
+    );
     await rename(`${path}.${process.pid}`, path);
   } catch {
     // A read-only home.

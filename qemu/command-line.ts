@@ -1,6 +1,6 @@
 /** A machine's description → QEMU's arguments. Pure, so that what runs can be read and tested. */
 
-import { MIB } from "@mainstay/kit";
+import { MIB, unreachable } from "@mainstay/kit";
 import type { AcceleratorKind } from "./accelerator.ts";
 import { ringBytes } from "./guest-text.ts";
 import type { DiskSource, MachineDisk, MachineNetwork, MachineSpec } from "./machine-spec.ts";
@@ -35,10 +35,22 @@ export function commandLine(
   paths: RunPaths,
 ): readonly string[] {
   return [
-    ...["-name", option(`guest=${spec.name}`, {}), "-nodefaults", "-no-user-config", "-S"],
-    ...["-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny"],
-    ...["-machine", "pc,usb=off,dump-guest-core=off", ...processorArguments(spec, accelerator)],
-    ...["-m", `${Math.ceil(spec.memoryBytes / MIB)}M`, "-rtc", "base=utc", "-device", "virtio-rng-pci"],
+    "-name",
+    option(`guest=${spec.name}`, {}),
+    "-nodefaults",
+    "-no-user-config",
+    "-S",
+    "-sandbox",
+    "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
+    "-machine",
+    "pc,usb=off,dump-guest-core=off",
+    ...processorArguments(spec, accelerator),
+    "-m",
+    `${Math.ceil(spec.memoryBytes / MIB)}M`,
+    "-rtc",
+    "base=utc",
+    "-device",
+    "virtio-rng-pci",
     ...firmwareArguments(spec, paths),
     ...monitorArguments(spec, paths),
     ...channelArguments(spec, paths),
@@ -74,8 +86,10 @@ function firmwareArguments(spec: MachineSpec, paths: RunPaths): readonly string[
   if (spec.firmware === "bios") return text;
   return [
     ...text,
-    ...["-drive", option("if=pflash", { unit: 0, format: "raw", readonly: "on", file: ovmfCode })],
-    ...["-drive", option("if=pflash", { unit: 1, format: "raw", file: paths.firmwareVariables })],
+    "-drive",
+    option("if=pflash", { unit: 0, format: "raw", readonly: "on", file: ovmfCode }),
+    "-drive",
+    option("if=pflash", { unit: 1, format: "raw", file: paths.firmwareVariables }),
   ];
 }
 
@@ -96,8 +110,12 @@ function channelArguments(spec: MachineSpec, paths: RunPaths): readonly string[]
   if (spec.guestAgent === false) return serial;
   return [
     ...serial,
-    ...["-device", "virtio-serial-pci", "-chardev", socketServer("agent0", paths.agent)],
-    ...["-device", "virtserialport,chardev=agent0,id=agent0,name=org.qemu.guest_agent.0"],
+    "-device",
+    "virtio-serial-pci",
+    "-chardev",
+    socketServer("agent0", paths.agent),
+    "-device",
+    "virtserialport,chardev=agent0,id=agent0,name=org.qemu.guest_agent.0",
   ];
 }
 
@@ -124,7 +142,8 @@ function diskArguments(spec: MachineSpec, paths: RunPaths): readonly string[] {
   const controller = spec.disks.some((disk) => disk.bus === "sata") ? ["-device", "ich9-ahci,id=ahci0"] : [];
   const perDisk = spec.disks.flatMap((disk, index) => [
     ...blockArguments(disk, index, spec.snapshotBoot === true ? paths.snapshot(index) : undefined),
-    ...["-device", JSON.stringify(diskDevice(spec.disks, index))],
+    "-device",
+    JSON.stringify(diskDevice(spec.disks, index)),
   ]);
   return [...controller, ...perDisk];
 }
@@ -161,7 +180,7 @@ export function blockDriver(source: DiskSource): Readonly<Record<string, unknown
 function diskDevice(disks: readonly MachineDisk[], index: number): Readonly<Record<string, unknown>> {
   const bus = disks[index]?.bus ?? "virtio";
   const place = disks.slice(0, index).filter((disk) => disk.bus === bus).length;
-  const shared = { id: `device${index}`, drive: diskNodeName(index), bootindex: index };
+  const shared = { id: `device${index}`, drive: diskNodeName(index), bootindex: index + 1 };
   switch (bus) {
     case "virtio":
       return { driver: "virtio-blk-pci", ...shared };
@@ -171,6 +190,8 @@ function diskDevice(disks: readonly MachineDisk[], index: number): Readonly<Reco
       return { driver: "ide-hd", ...shared, bus: `ahci0.${place}` };
     case "ide":
       return { driver: "ide-hd", ...shared, bus: `ide.${Math.floor(place / 2)}`, unit: place % 2 };
+    default:
+      return unreachable(bus);
   }
 }
 
@@ -182,9 +203,11 @@ function networkArguments(network: MachineNetwork): readonly string[] {
   const isolation = `restrict=${network.restrict ? "on" : "off"}`;
   const card = network.card === "e1000" ? "e1000" : "virtio-net-pci";
   return [
-    ...["-netdev", ["user", `id=${NETWORK_ID}`, isolation, "ipv6=off", ...forwards].join(",")],
+    "-netdev",
+    ["user", `id=${NETWORK_ID}`, isolation, "ipv6=off", ...forwards].join(","),
     // Without a boot ROM the firmware cannot lose time on network boot, nor load what a foreign network offers.
-    ...["-device", `${card},netdev=${NETWORK_ID},romfile=`],
+    "-device",
+    `${card},netdev=${NETWORK_ID},romfile=`,
   ];
 }
 

@@ -134,7 +134,11 @@ async function prepare(qmp: Qmp, node: string, options: MomentOptions): Promise<
 
 async function makeSparseFile(file: string, sizeBytes: number): Promise<void> {
   const handle = await open(file, "w", 0o600);
-  await handle.truncate(sizeBytes).finally(() => handle.close());
+  try {
+    await handle.truncate(sizeBytes);
+  } finally {
+    await handle.close();
+  }
 }
 
 /** The machine stands still for some milliseconds while filters go in and bitmaps change over. */

@@ -1,5 +1,6 @@
 /** Ports of the host that lead into the guest: which they are, and whether a connection really reached it. */
 
+import { readFile, readlink } from "node:fs/promises";
 import { must } from "@mainstay/kit";
 import { qemuErrors } from "./errors.ts";
 import type { Forward, MachineNetwork } from "./machine-spec.ts";
@@ -9,6 +10,8 @@ import type { Qmp } from "./qmp.ts";
 export type OpenForward = { readonly host: string; readonly hostPort: number; readonly guestPort: number };
 
 type UserConnection = {
+  /** Of QEMU's process. */
+  readonly descriptor: number;
   readonly state: string;
   readonly sourceAddress: string;
   readonly sourcePort: number;
@@ -31,14 +34,32 @@ export async function readForwards(
   return network.forwards.map((forward) => openForward(forward, listening));
 }
 
-/** Whether the guest answered the connection that comes from `clientPort` of this host; before, only QEMU has taken it. */
+/**
+ * Whether the guest answered the connection that comes from `clientPort` of this host; before, only QEMU has taken it.
+ * QEMU's table tells states by its own descriptors, so the kernel is asked which of them leads to the client (proc(5)).
+ */
 export async function isConnectionEstablished(
   qmp: Qmp,
+  pid: number,
   clientPort: number,
   waiting?: Waiting,
 ): Promise<boolean> {
   const connections = parseUserNetwork(await qmp.human("info usernet", waiting));
-  return connections.some((one) => one.state === "ESTABLISHED" && one.sourcePort === clientPort);
+  const established = connections.filter((one) => one.state === "ESTABLISHED");
+  if (established.length === 0) return false;
+  const inodes = await inodesLeadingTo(clientPort);
+  // A descriptor that was closed since the table was printed is no established connection.
+  const links = await Promise.all(
+    established.map((one) => readlink(`/proc/${pid}/fd/${one.descriptor}`).catch(() => "")),
+  );
+  return links.some((link) => inodes.has(/^socket:\[(\d+)\]$/.exec(link)?.[1] ?? ""));
+}
+
+/** Sockets of this host whose peer has the port: columns of /proc/net/tcp are number, local, remote, …, inode as tenth. */
+async function inodesLeadingTo(port: number): Promise<ReadonlySet<string>> {
+  const remote = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  const rows = (await readFile("/proc/net/tcp", "utf8")).split("\n").map((line) => line.trim().split(/\s+/));
+  return new Set(rows.filter((cells) => cells[2]?.endsWith(remote) === true).map((cells) => cells[9] ?? ""));
 }
 
 function openForward(forward: Forward, listening: readonly UserConnection[]): OpenForward {
@@ -52,7 +73,7 @@ function openForward(forward: Forward, listening: readonly UserConnection[]): Op
   return { host: forward.host ?? "127.0.0.1", hostPort: found.sourcePort, guestPort: forward.guestPort };
 }
 
-const ROW = /^\s*TCP\[([A-Z0-9_]+)\]\s+-?\d+\s+(\S+)\s+(\d+)\s+(\S+)\s+(\d+)\s+\d+\s+\d+\s*$/;
+const ROW = /^\s*TCP\[([A-Z0-9_]+)\]\s+(-?\d+)\s+(\S+)\s+(\d+)\s+(\S+)\s+(\d+)\s+\d+\s+\d+\s*$/;
 
 /** The table that `info usernet` prints: protocol[state], descriptor, source, port, target, port, two queues. */
 export function parseUserNetwork(text: string): readonly UserConnection[] {
@@ -61,7 +82,13 @@ export function parseUserNetwork(text: string): readonly UserConnection[] {
     if (row === null) return [];
     const cell = (index: number): string => must(row[index], "every group of ROW takes part in a match");
     return [
-      { state: cell(1), sourceAddress: cell(2), sourcePort: Number(cell(3)), targetPort: Number(cell(5)) },
+      {
+        state: cell(1),
+        descriptor: Number(cell(2)),
+        sourceAddress: cell(3),
+        sourcePort: Number(cell(4)),
+        targetPort: Number(cell(6)),
+      },
     ];
   });
 }

@@ -101,7 +101,7 @@ function guestText(source: Source, logFile?: string): GuestText {
     logged += bytes.byteLength;
     const piece = decoder.decode(bytes, { stream: true });
     tail = (tail + piece).slice(-TAIL_CHARS_MAX);
-    for (const listener of [...listeners]) listener(piece);
+    for (const listener of listeners) listener(piece);
   };
   source.listen(take, () => {
     log?.end();
@@ -140,7 +140,7 @@ function guestText(source: Source, logFile?: string): GuestText {
         },
       );
     },
-    write: source.write,
-    close: source.close,
+    write: (text) => source.write(text),
+    close: () => source.close(),
   };
 }

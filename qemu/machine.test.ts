@@ -135,7 +135,7 @@ describe("startMachine", () => {
   test("ends with the process that started it, even when that is killed", async () => {
     const script = `
       import { startMachine } from ${JSON.stringify(join(import.meta.dirname, "machine.ts"))};
-      const machine = await startMachine(${JSON.stringify(specOf())}, { accelerator: ${JSON.stringify(accelerator)} });
+      const machine = await startMachine(${JSON.stringify(specOf({ runtimeDirectory: directory }))}, { accelerator: ${JSON.stringify(accelerator)} });
       console.log(machine.pid);
       process.kill(process.pid, "SIGKILL");`;
     let pid = 0;

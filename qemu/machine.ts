@@ -126,21 +126,20 @@ async function takeControl(
   const stop = (): Promise<void> => stopMachine(qmp, child);
   const directory = join(paths.control, "..");
   return {
-    ...{
-      name: spec.name,
-      pid: child.pid,
-      accelerator,
-      qmp,
-      serial,
-      firmwareText,
-      forwards,
-      guestAgent,
-      startedAtMs,
-    },
+    name: spec.name,
+    pid: child.pid,
+    accelerator,
+    qmp,
+    serial,
+    firmwareText,
+    forwards,
+    guestAgent,
+    startedAtMs,
     screenshot: (waiting) => takeScreenshot(qmp, directory, waiting),
     sendKeys: (keys, signal) => sendKeys(qmp, keys, signal),
     typeText: (text, signal) => typeText(qmp, text, signal),
-    isConnectionEstablished: (clientPort, waiting) => isConnectionEstablished(qmp, clientPort, waiting),
+    isConnectionEstablished: (clientPort, waiting) =>
+      isConnectionEstablished(qmp, child.pid, clientPort, waiting),
     use: () => readProcessUse(child.pid),
     powerDown: (waiting) => powerDown(qmp, child, stop, waiting),
     stop,

@@ -31,7 +31,11 @@ export async function moveToDisk(
 ): Promise<string> {
   const disk = await findDisk(qmp, node, options);
   const handle = await open(target, "wx", 0o600);
-  await handle.truncate(disk.sizeBytes).finally(() => handle.close());
+  try {
+    await handle.truncate(disk.sizeBytes);
+  } finally {
+    await handle.close();
+  }
   const moved = `${node}-moved`;
   const job = `move-${node}`;
   try {

@@ -101,7 +101,7 @@ function openSession(
     if (isRecord(message["QMP"])) return greeted.resolve(versionOf(message["QMP"]));
     if (typeof message["event"] === "string") {
       const event = eventOf(message);
-      for (const listener of [...listeners]) listener(event);
+      for (const listener of listeners) listener(event);
       return;
     }
     settleAnswer(pending, message);

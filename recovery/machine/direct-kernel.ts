@@ -5,7 +5,7 @@
 
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { MainstayError, MIB } from "@mainstay/kit";
+import { MIB } from "@mainstay/kit";
 import type { BlockDevice } from "@mainstay/nbd";
 import type { DirectKernel } from "@mainstay/qemu";
 import { openExt4, type Ext4 } from "../ext4/file-system.ts";
@@ -37,7 +37,7 @@ export async function prepareDirectKernel(device: BlockDevice, directory: string
     return await findKernel(device, directory);
   } catch (cause) {
     if (recoveryErrors.is(cause, "filesystem-unreadable") || recoveryErrors.is(cause, "file-missing"))
-      return notPossible((cause as MainstayError).message); // narrowed by both checks
+      return notPossible(cause.message);
     throw cause;
   }
 }
@@ -75,11 +75,9 @@ async function prepareFrom(files: Ext4, config: string, directory: string): Prom
     name.startsWith("vmlinuz-"),
   );
   const newest = names.sort(compareVersions).at(-1);
-  if (
-    newest !== undefined &&
-    !read.entry.kernel.endsWith(`/${newest}`) &&
-    !read.entry.kernel.endsWith("/vmlinuz")
-  ) {
+  // A name without a version (a link) leads wherever the system's owner points it.
+  const isVersioned = read.entry.kernel.includes("/vmlinuz-");
+  if (newest !== undefined && isVersioned && !read.entry.kernel.endsWith(`/${newest}`)) {
     return notPossible(`GRUB starts ${read.entry.kernel}, but the newest kernel is ${newest}`);
   }
   return writeKernel(files, read.entry, directory);

@@ -31,11 +31,28 @@ export function readGrubConfig(config: string, environment: string): ReadConfig 
     .trim()
     .split(/\s+/)
     .filter((part) => part !== "");
-  const [kernel, commandLine] = [linux[1] ?? "", (linux[2] ?? "").trim()];
-  if (`${kernel} ${commandLine} ${initrds.join(" ")}`.includes("$"))
+  const initrd = initrds[0] === undefined ? undefined : resolveVariables(initrds[0], config);
+  const [kernel, commandLine] = [resolveVariables(linux[1] ?? "", config), (linux[2] ?? "").trim()];
+  if (`${kernel} ${commandLine} ${initrd ?? ""}`.includes("$"))
     return unclear("the entry's lines hold variables of GRUB");
   if (initrds.length > 1) return unclear("the entry has several initial RAM disks");
-  return { state: "found", entry: { kernel, initrd: initrds[0], commandLine } };
+  return { state: "found", entry: { kernel, initrd, commandLine } };
+}
+
+/**
+ * Variables in file names that the configuration sets to a plain word outside of any condition. What a condition would
+ * set instead is GRUB's choice among kernels that all start this system; the unconditional one suits any hardware.
+ */
+function resolveVariables(text: string, config: string): string {
+  return text.replaceAll(
+    /\$(?:\{(\w+)\}|(\w+))/g,
+    (whole, braced: string | undefined, bare: string | undefined) => {
+      const values = [...config.matchAll(/^set (\w+)="?([\w.-]+)"?$/gm)].filter(
+        (match) => match[1] === (braced ?? bare),
+      );
+      return values.length === 1 ? (values[0]?.[2] ?? whole) : whole;
+    },
+  );
 }
 
 function unclear(reason: string): ReadConfig {

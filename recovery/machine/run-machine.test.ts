@@ -177,6 +177,16 @@ describe("prepareDirectKernel", () => {
   });
 });
 
+test("a variable in file names is resolved where it is set outside of conditions, once", () => {
+  const config =
+    "set kernel=full\nif true; then\n  set kernel=virtual\nfi\nlinux /vmlinuz.$kernel a\ninitrd /initrd.${kernel}\n";
+  expect(readGrubConfig(config, "")).toEqual({
+    state: "found",
+    entry: { kernel: "/vmlinuz.full", initrd: "/initrd.full", commandLine: "a" },
+  });
+  expect(readGrubConfig(`set kernel=other\n${config}`, "")).toMatchObject({ state: "unclear" });
+});
+
 test("a kernel without a RAM disk does not take the next entry's", () => {
   expect(
     readGrubConfig("linux /vmlinuz-1 a\n}\nmenuentry 'x' {\nlinux /vmlinuz-2 b\ninitrd /i\n", ""),

@@ -134,7 +134,10 @@ function specOf(options: RunMachineOptions): MachineSpec {
     runtimeDirectory,
   } = options;
   return {
-    ...{ name, memoryBytes, cpus, firmware },
+    name,
+    memoryBytes,
+    cpus,
+    firmware,
     disks: options.disks.map(({ address, exportName, bus }) => ({
       source: { kind: "nbd", address, exportName },
       bus,

@@ -24,8 +24,15 @@ describe("parseProbe", () => {
         "sql:postgresql://app:p%40ss:w@:5433/shop?query=select count(*) from t where a like '50%'&expect=1|2%0A3|4",
       ),
     ).toEqual({
-      ...{ kind: "sql", engine: "postgresql", port: 5433, user: "app", password: "p@ss:w", database: "shop" },
-      ...{ query: "select count(*) from t where a like '50%'", expect: "1|2\n3|4", timeoutMs: 300_000 },
+      kind: "sql",
+      engine: "postgresql",
+      port: 5433,
+      user: "app",
+      password: "p@ss:w",
+      database: "shop",
+      query: "select count(*) from t where a like '50%'",
+      expect: "1|2\n3|4",
+      timeoutMs: 300_000,
     });
     expect(parseProbe("sql:mysql://root@/db?query=select 1+1")).toMatchObject({
       engine: "mysql",

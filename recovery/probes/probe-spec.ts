@@ -1,5 +1,7 @@
 /** What is asked of a recovered machine to prove that it works. Plain values, also the JSON form. */
 
+import { unreachable } from "@mainstay/kit";
+
 export type SqlEngine = "postgresql" | "mysql" | "sqlserver";
 
 type Shared = {
@@ -79,6 +81,8 @@ export function describeProbe(spec: ProbeSpec): string {
       return `screen shows /${spec.pattern}/`;
     case "guest":
       return `guest command ${[spec.path, ...spec.args].join(" ")} ends with ${spec.exitCode}${spec.text === undefined ? "" : ` and prints "${spec.text}"`}`;
+    default:
+      return unreachable(spec);
   }
 }
 

@@ -8,6 +8,8 @@ import { describeProbe, redact, type ProbeResult, type ProbeSpec } from "./probe
 const FIRST_PAUSE_MS = 100;
 const PAUSE_MAX_MS = 1_000;
 const PAUSE_GROWTH = 1.3;
+/** Reading a screen costs a second of the processor that the machine boots on. */
+const SCREEN_PAUSE_MS = 3_000;
 const ANSWER_CHARS_MAX = 2_000;
 
 export type RunProbeOptions = { readonly signal?: AbortSignal; readonly clock?: Clock };
@@ -36,7 +38,9 @@ export async function runProbe(
     };
     return state === "passed" ? shared : { ...shared, error: clean(spec, error) };
   };
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(PAUSE_MAX_MS, pauseMs * PAUSE_GROWTH)) {
+  const firstPauseMs = spec.kind === "screen" ? SCREEN_PAUSE_MS : FIRST_PAUSE_MS;
+  const pauseMaxMs = Math.max(firstPauseMs, PAUSE_MAX_MS);
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMaxMs, pauseMs * PAUSE_GROWTH)) {
     attempts += 1;
     try {
       const tried = await untilAborted(attempt(spec, context, signal), signal);

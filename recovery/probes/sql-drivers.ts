@@ -6,7 +6,10 @@ import { Client } from "pg";
 import { Connection, Request } from "tedious";
 import type { SqlProbe } from "./probe-spec.ts";
 
-export type SqlTarget = { readonly host: string; readonly port: number; readonly connectTimeoutMs: number;
+export type SqlTarget = {
+  readonly host: string;
+  readonly port: number;
+  readonly connectTimeoutMs: number;
   /** A count over a large table may take minutes on a machine without KVM: as long as the probe itself. */
   readonly queryTimeoutMs: number;
 };
@@ -26,7 +29,10 @@ export function querySql(probe: SqlProbe, target: SqlTarget): Promise<Rows> {
   }
 }
 
-async function queryPostgresql(probe: SqlProbe, { host, port, connectTimeoutMs, queryTimeoutMs }: SqlTarget): Promise<Rows> {
+async function queryPostgresql(
+  probe: SqlProbe,
+  { host, port, connectTimeoutMs, queryTimeoutMs }: SqlTarget,
+): Promise<Rows> {
   const { user, password, database } = probe;
   const client = new Client({
     host,
@@ -53,7 +59,10 @@ async function queryPostgresql(probe: SqlProbe, { host, port, connectTimeoutMs, 
   }
 }
 
-async function queryMysql(probe: SqlProbe, { host, port, connectTimeoutMs, queryTimeoutMs }: SqlTarget): Promise<Rows> {
+async function queryMysql(
+  probe: SqlProbe,
+  { host, port, connectTimeoutMs, queryTimeoutMs }: SqlTarget,
+): Promise<Rows> {
   const { user, password, database } = probe;
   const connection = await connectMysql({
     host,
@@ -75,7 +84,10 @@ async function queryMysql(probe: SqlProbe, { host, port, connectTimeoutMs, query
   }
 }
 
-function querySqlServer(probe: SqlProbe, { host, port, connectTimeoutMs, queryTimeoutMs }: SqlTarget): Promise<Rows> {
+function querySqlServer(
+  probe: SqlProbe,
+  { host, port, connectTimeoutMs, queryTimeoutMs }: SqlTarget,
+): Promise<Rows> {
   const { user: userName, password, database } = probe;
   const connection = new Connection({
     server: host,

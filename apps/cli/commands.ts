@@ -17,6 +17,26 @@ export type CommandGroup = { readonly title: string; readonly commands: readonly
 
 export const COMMAND_GROUPS: readonly CommandGroup[] = [
   {
+    title: "Run Mainstay",
+    commands: [
+      {
+        words: "up",
+        summary: "Run the server",
+        load: () => import("./server/up.ts"),
+      },
+      {
+        words: "demo",
+        summary: "Protect a real server, lose it, run it again off-site, and prove it",
+        load: () => import("./demo.ts"),
+      },
+      {
+        words: "admin sign-in-link",
+        summary: "Make a one-time sign-in link",
+        load: () => import("./server/sign-in-link.ts"),
+      },
+    ],
+  },
+  {
     title: "Vault",
     commands: [
       {

@@ -24,6 +24,12 @@ export type AgentDevice = {
 export type RecordOf<Kind extends AgentRecordKind> = Extract<AgentRecord, { readonly kind: Kind }>;
 export type ProgressMessage = Extract<AgentMessage, { readonly type: "progress" }>;
 
+export type AgentRecordHook<Kind extends AgentRecordKind> = (
+  tx: Tx,
+  device: AgentDevice,
+  record: RecordOf<Kind>,
+) => Promise<void>;
+
 /** What a module does for agents. Each part may be given by one module only. */
 export type AgentHooks = {
   /** The backup part of the desired state, or null. In the device's customer scope. */
@@ -33,13 +39,7 @@ export type AgentHooks = {
    * record. A rejection leaves it unacknowledged: the agent sends it again; so reject for passing causes only, and take
    * nonsense silently.
    */
-  readonly records?: {
-    readonly [Kind in AgentRecordKind]?: (
-      tx: Tx,
-      device: AgentDevice,
-      record: RecordOf<Kind>,
-    ) => Promise<void>;
-  };
+  readonly records?: { readonly [Kind in AgentRecordKind]?: AgentRecordHook<Kind> };
   readonly progress?: (device: AgentDevice, message: ProgressMessage) => void;
 };
 

@@ -25,3 +25,4 @@ export * from "./postgres/folder-lock.ts";
 export * from "./rest-vault/rest-vault.ts";
 export * from "./secrets/key-folder.ts";
 export * from "./secrets/wrapping.ts";
+export { fetchOver } from "./http/fetch-over.ts";

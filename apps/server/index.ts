@@ -1,2 +1,3 @@
 export * from "./admin.ts";
 export * from "./main.ts";
+export { readRunningFile, type RunningFile } from "./running-file.ts";

@@ -12,6 +12,7 @@ import type { DatabaseAddress, Tx } from "../database/database.ts";
 const SCHEMA = "jobs";
 const POOL_SIZE_MAX = 4;
 const STOP_MS_MAX = 15_000;
+/** New jobs are told by NOTIFY; this finds those whose time came: retries and schedules. */
 const POLL_SECONDS = 2;
 
 export type Queue<Body extends object> = {
@@ -136,7 +137,7 @@ function doorOf(boss: PgBoss, log: (text: string) => void): Jobs {
       for (let place = 0; place < placesMax; place += 1) {
         await boss.work<typeof queue.body & object>(
           queue.name,
-          { batchSize: 1, pollingIntervalSeconds: POLL_SECONDS },
+          { batchSize: 1, pollingIntervalSeconds: POLL_SECONDS, notifyPollingIntervalSeconds: POLL_SECONDS },
           async ([job]) => {
             if (job === undefined) return;
             const signal = AbortSignal.any([stopping.signal, job.signal]);

@@ -13,7 +13,7 @@ export { withRetries, type RetryPolicy } from "./backend/retrying.ts";
 export { isZero } from "./chunker/zero.ts";
 export { checkRepository, type CheckProgress, type CheckReport } from "./check/check-repository.ts";
 export type { Finding } from "./check/finding.ts";
-export { createChunker } from "./chunker/rabin.ts";
+export { createChunker, type Chunker } from "./chunker/rabin.ts";
 export { findNode, openContent, type ContentMap, type Piece } from "./content/content-map.ts";
 export { openReader, type ContentReader, type ReaderOptions } from "./content/content-reader.ts";
 export { vaultErrors } from "./errors.ts";
@@ -24,8 +24,17 @@ export { isObjectId, shortId, type ObjectId } from "./format/object-id.ts";
 export type { Snapshot } from "./format/snapshot.ts";
 export type { NodeType, TreeNode } from "./format/tree.ts";
 export { listImages, openImage, type DiskImage } from "./image/disk-image.ts";
-export { chunkLength, createImageWriter, storeImageRoot, type ImageWriter } from "./image/image-writer.ts";
-export { IMAGE_TAG, layoutFor, type ImageLayout } from "./image/layout.ts";
+export { createImageWriter, storeImageRoot, type ImageWriter } from "./image/image-writer.ts";
+export {
+  chunkCountOf,
+  chunkLength,
+  CHUNKS_PER_SEGMENT,
+  IMAGE_TAG,
+  layoutAfter,
+  layoutFor,
+  layoutWith,
+  type ImageLayout,
+} from "./image/layout.ts";
 export { loadIndex } from "./index/load-index.ts";
 export {
   type ForgetPlan,
@@ -42,6 +51,8 @@ export {
   type WriteBuffer,
   type WriteFigures,
 } from "./repository/blob-writer.ts";
+export { currentUser, type CurrentUser } from "./repository/current-user.ts";
+export { isDamage } from "./repository/damage.ts";
 export { lockRepository, type HeldLock } from "./repository/lock.ts";
 export {
   addKey,

@@ -1,21 +1,32 @@
 /** Storing the content of files: many share one buffer, each is cut where restic would cut it. */
 
-import type { FileHandle } from "node:fs/promises";
-import { createChunker, type BlobWriter, type ObjectId, type WriteBuffer } from "@mainstay/vault";
+import { must } from "@mainstay/kit";
+import {
+  createChunker,
+  type BlobWriter,
+  type Chunker,
+  type ObjectId,
+  type WriteBuffer,
+} from "@mainstay/vault";
 
 /** A buffer holds the longest chunk twice over, so that little is copied from one buffer to the next. */
 export const STREAM_BUFFER_BYTES = 16 * 1024 * 1024;
 
 export type StoredContent = { readonly content: readonly ObjectId[]; readonly sizeBytes: number };
 
+export type ContentSource = {
+  /** Puts bytes from `position` on at the start of `target`; how many, 0 at the end. */
+  read(target: Buffer, position: number): Promise<number>;
+};
+
 /** For one reader at a time: the bytes of two files must not be mixed in a buffer. */
 export type ContentStream = {
   /**
-   * Reads the file to its end. The outer promise resolves when it is read, `stored` when its ids are known, which may be
+   * Reads the source to its end. The outer promise resolves when it is read, `stored` when its ids are known, which may be
    * only after `flush`.
    */
   add(
-    file: FileHandle,
+    source: ContentSource,
     onBytes: (count: number) => void,
   ): Promise<{ readonly stored: Promise<StoredContent> }>;
   /** Resolves when everything added is stored. */
@@ -44,82 +55,109 @@ export function createContentStream(
   polynomial: bigint,
   signal?: AbortSignal,
 ): ContentStream {
-  let buffer: WriteBuffer | undefined;
-  let filled = 0;
-  let chunks: Chunk[] = [];
-  let failure: { readonly cause: unknown } | undefined;
-  const storing = new Set<Promise<void>>();
-  const chunker = createChunker(polynomial);
+  return new CutStream(writer, polynomial, signal);
+}
 
-  const submit = (): void => {
-    const [full, fullChunks] = [buffer, chunks];
-    buffer = undefined;
-    filled = 0;
-    chunks = [];
-    if (full === undefined) return;
-    if (fullChunks.length === 0) return full.release();
-    const store = full
-      .store(fullChunks.map(({ start, length }) => ({ start, length })))
-      .then((ids) => fullChunks.forEach((chunk, index) => settle(chunk, ids[index])))
-      .catch((cause: unknown) => {
-        failure ??= { cause };
-        for (const { file } of fullChunks) file.done.reject(cause);
-      })
-      .finally(() => storing.delete(store));
-    storing.add(store);
-  };
+class CutStream implements ContentStream {
+  readonly #writer: BlobWriter;
+  readonly #signal: AbortSignal | undefined;
+  readonly #chunker: Chunker;
+  /** Stores under way; these promises never reject. */
+  readonly #storing = new Set<Promise<void>>();
+  #buffer: WriteBuffer | undefined;
+  #filled = 0;
+  #chunks: Chunk[] = [];
+  #failure: { readonly cause: unknown } | undefined;
 
-  const throwIfFailed = (): void => {
-    if (failure !== undefined) throw failure.cause;
-    signal?.throwIfAborted();
-  };
+  constructor(writer: BlobWriter, polynomial: bigint, signal?: AbortSignal) {
+    this.#writer = writer;
+    this.#signal = signal;
+    this.#chunker = createChunker(polynomial);
+  }
 
-  /** Where the open chunk starts once there is a buffer with room behind it; a full one gives its tail to the next. */
-  const makeRoom = async (openStart: number): Promise<number> => {
-    if (buffer !== undefined && filled < STREAM_BUFFER_BYTES) return openStart;
-    const tail = buffer === undefined ? undefined : Buffer.from(buffer.bytes.subarray(openStart, filled));
-    submit();
-    buffer = await writer.reserve();
-    filled = tail?.copy(buffer.bytes) ?? 0;
-    return 0;
-  };
-
-  const close = (file: OpenFile, start: number, end: number): void => {
-    chunks.push({ start, length: end - start, file, index: file.chunkCount });
-    file.chunkCount += 1;
-    file.missing += 1;
-  };
-
-  return {
-    add: async (handle, onBytes) => {
-      const file = openFile();
-      let openStart = filled;
+  async add(
+    source: ContentSource,
+    onBytes: (count: number) => void,
+  ): Promise<{ readonly stored: Promise<StoredContent> }> {
+    const file = openFile();
+    let openStart = this.#filled;
+    let isCut = false;
+    try {
       for (;;) {
-        throwIfFailed();
-        openStart = await makeRoom(openStart);
-        const { bytes } = buffer as WriteBuffer; // `makeRoom` sees to it.
-        const { bytesRead } = await handle.read(bytes, filled, STREAM_BUFFER_BYTES - filled, file.sizeBytes);
+        this.#throwIfFailed();
+        openStart = await this.#makeRoom(openStart);
+        const bytes = must(this.#buffer, "there is room now").bytes;
+        const from = this.#filled;
+        const bytesRead = await source.read(bytes.subarray(from), file.sizeBytes);
         if (bytesRead === 0) break;
-        const from = filled;
-        for (const cut of chunker.push(bytes.subarray(from, from + bytesRead))) {
-          close(file, openStart, from + cut);
+        for (const cut of this.#chunker.push(bytes.subarray(from, from + bytesRead))) {
+          this.#close(file, openStart, from + cut);
           openStart = from + cut;
         }
-        filled += bytesRead;
+        this.#filled += bytesRead;
         file.sizeBytes += bytesRead;
         onBytes(bytesRead);
       }
-      if (chunker.finish() > 0) close(file, openStart, filled);
-      file.isRead = true;
-      resolveIfDone(file);
-      return { stored: file.done.promise };
-    },
-    flush: async () => {
-      submit();
-      await Promise.all(storing);
-      throwIfFailed();
-    },
-  };
+      isCut = true;
+      if (this.#chunker.finish() > 0) this.#close(file, openStart, this.#filled);
+    } finally {
+      // The next file must not be cut as if it were the rest of one that could not be read.
+      if (!isCut) this.#chunker.finish();
+    }
+    file.isRead = true;
+    resolveIfDone(file);
+    return { stored: file.done.promise };
+  }
+
+  async flush(): Promise<void> {
+    this.#submit();
+    await Promise.all(this.#storing);
+    this.#throwIfFailed();
+  }
+
+  #submit(): void {
+    const [full, chunks] = [this.#buffer, this.#chunks];
+    this.#buffer = undefined;
+    this.#filled = 0;
+    this.#chunks = [];
+    if (full === undefined) return;
+    if (chunks.length === 0) return full.release();
+    const store = full
+      .store(chunks.map(({ start, length }) => ({ start, length })))
+      .then((ids) =>
+        chunks.forEach((chunk, index) => settle(chunk, must(ids[index], "every chunk has an id"))),
+      )
+      .catch((cause: unknown) => {
+        this.#failure ??= { cause };
+        for (const { file } of chunks) file.done.reject(cause);
+      })
+      .finally(() => this.#storing.delete(store));
+    this.#storing.add(store);
+  }
+
+  /** Where the open chunk starts once there is a buffer with room behind it; a full one gives its tail to the next. */
+  async #makeRoom(openStart: number): Promise<number> {
+    if (this.#buffer !== undefined && this.#filled < this.#buffer.bytes.length) return openStart;
+    const tail =
+      this.#buffer === undefined
+        ? undefined
+        : Buffer.from(this.#buffer.bytes.subarray(openStart, this.#filled));
+    this.#submit();
+    this.#buffer = await this.#writer.reserve();
+    this.#filled = tail?.copy(this.#buffer.bytes) ?? 0;
+    return 0;
+  }
+
+  #close(file: OpenFile, start: number, end: number): void {
+    this.#chunks.push({ start, length: end - start, file, index: file.chunkCount });
+    file.chunkCount += 1;
+    file.missing += 1;
+  }
+
+  #throwIfFailed(): void {
+    if (this.#failure !== undefined) throw this.#failure.cause;
+    this.#signal?.throwIfAborted();
+  }
 }
 
 function openFile(): OpenFile {
@@ -129,8 +167,7 @@ function openFile(): OpenFile {
   return { content: [], sizeBytes: 0, chunkCount: 0, missing: 0, isRead: false, done };
 }
 
-function settle({ file, index }: Chunk, id: ObjectId | undefined): void {
-  if (id === undefined) return;
+function settle({ file, index }: Chunk, id: ObjectId): void {
   file.content[index] = id;
   file.missing -= 1;
   resolveIfDone(file);

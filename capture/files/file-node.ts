@@ -8,12 +8,14 @@ export function nodeOf(name: Buffer, stats: BigIntStats, names: IdNames): TreeNo
   const type = typeOf(stats);
   const uid = Number(stats.uid);
   const gid = Number(stats.gid);
+  const mtime = timeText(stats.mtimeNs);
   return {
     name,
     type,
     mode: goModeOf(Number(stats.mode)),
-    mtime: timeText(stats.mtimeNs),
-    atime: timeText(stats.atimeNs),
+    mtime,
+    // As restic does by default: a tree must not differ because somebody read a file in it.
+    atime: mtime,
     ctime: timeText(stats.ctimeNs),
     uid,
     gid,

@@ -1,14 +1,12 @@
 /** Backing up disks: each becomes an image in one restore point; what the parent has is not stored again. */
 
-import { hostname as machineName, tmpdir, userInfo } from "node:os";
-import { eachAtOnce, systemClock, type Clock } from "@mainstay/kit";
+import { hostname as machineName, tmpdir } from "node:os";
+import { systemClock, type Clock } from "@mainstay/kit";
 import {
-  chunkLength,
-  createImageWriter,
+  currentUser,
   IMAGE_TAG,
-  layoutFor,
+  isDamage,
   listImages,
-  listSnapshots,
   loadIndex,
   lockRepository,
   openWriter,
@@ -16,18 +14,19 @@ import {
   storeImageRoot,
   type BlobWriter,
   type DiskImage,
-  type ImageWriter,
   type ObjectId,
   type Repository,
   type Snapshot,
   type WriteFigures,
 } from "@mainstay/vault";
 import { adoptPacks } from "../adopt-packs.ts";
+import { captureErrors } from "../errors.ts";
+import { findParentPoint } from "../parent-point.ts";
 import { PROGRAM_VERSION } from "../program-version.ts";
 import type { OnProgress } from "../progress.ts";
-import { planChunks, type ChunkRun } from "./chunk-plan.ts";
 import type { DiskSource } from "./disk-source.ts";
-import { openCapture, type CapturedDisk, type ImageCapture } from "./image-capture.ts";
+import { openCapture, type ImageCapture } from "./image-capture.ts";
+import { BUFFER_BYTES, writeDisk, type DiskResult, type WrittenDisk } from "./write-disk.ts";
 
 export type BackupImageOptions = {
   readonly repository: Repository;
@@ -44,14 +43,6 @@ export type BackupImageOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
-export type DiskResult = {
-  readonly name: string;
-  readonly sizeBytes: number;
-  readonly readBytes: number;
-  /** Whether all of it was looked at, or only what changed. */
-  readonly coverage: "whole" | "changes";
-};
-
 export type BackupResult = WriteFigures & {
   readonly snapshot: Snapshot;
   readonly parent?: ObjectId | undefined;
@@ -62,11 +53,6 @@ export type BackupResult = WriteFigures & {
   readonly resumedPacks: number;
 };
 
-/** How much is read and handed to the threads at once. */
-const BUFFER_BYTES = 4 * 1024 * 1024;
-/** More than there are buffers, so that the next read is always waiting for one. */
-const RUNS_AT_ONCE_MAX = 24;
-
 /**
  * Makes one restore point of the disks. An interrupt or a failure leaves no restore point, but what was stored by then is
  * found again by the next run.
@@ -76,6 +62,7 @@ const RUNS_AT_ONCE_MAX = 24;
 export async function backupImage(options: BackupImageOptions): Promise<BackupResult> {
   const { repository, signal, clock = systemClock } = options;
   const startMs = clock.monotonicMs();
+  checkNames(options.disks);
   options.onProgress?.({ phase: "preparing", doneBytes: 0, totalBytes: 0 });
   await using lock = await lockRepository(repository, "shared", clock);
   await loadIndex(repository, signal);
@@ -90,6 +77,7 @@ export async function backupImage(options: BackupImageOptions): Promise<BackupRe
     const time = clock.now().toISOString();
     const tree = await storeImageRoot(writer, written, time);
     const figures = await writer.finish();
+    await lock.assertHeld();
     const snapshot = await saveSnapshot(repository, snapshotOf(options, capture, tree, parent, time));
     await capture.settle();
     const disks = written.map(({ tree: _, ...disk }) => disk);
@@ -102,70 +90,57 @@ export async function backupImage(options: BackupImageOptions): Promise<BackupRe
   }
 }
 
-type WrittenDisk = DiskResult & { readonly tree: ObjectId };
-
 async function writeDisks(
   options: BackupImageOptions,
   writer: BlobWriter,
   capture: ImageCapture,
   parent: Snapshot | undefined,
 ): Promise<readonly WrittenDisk[]> {
-  const images = parent === undefined ? [] : await listImages(options.repository, parent, options.signal);
+  const { repository, onProgress } = options;
+  const images = parent === undefined ? [] : await imagesOf(options, parent);
   const written: WrittenDisk[] = [];
-  for (const { name, source } of capture.disks) {
-    const image = images.find((candidate) => candidate.name === name);
-    written.push(await writeDisk(options, writer, { name, source }, image));
+  for (const disk of capture.disks) {
+    const image = images.find((candidate) => candidate.name === disk.name);
+    const onBytes = (doneBytes: number, totalBytes: number): void =>
+      onProgress?.({ phase: "reading", doneBytes, totalBytes });
+    written.push(await writeDisk({ repository, writer, onBytes }, disk, image));
   }
   return written;
 }
 
-async function writeDisk(
-  options: BackupImageOptions,
-  writer: BlobWriter,
-  { name, source }: CapturedDisk,
-  image: DiskImage | undefined,
-): Promise<WrittenDisk> {
-  const layout = layoutFor(source.sizeBytes);
-  const base = image?.layout.chunkBytes === layout.chunkBytes ? image : undefined;
-  const imageWriter = createImageWriter(writer, layout, base);
-  const runs = planChunks(source.extents, layout, BUFFER_BYTES);
-  const total = runs.reduce((sum, run) => sum + (run.kind === "data" ? bytesOf(imageWriter, run) : 0), 0);
-  let done = 0;
-  const copyRun = async (run: ChunkRun): Promise<void> => {
-    const buffer = await writer.reserve();
-    const length = bytesOf(imageWriter, run);
-    try {
-      await source.readInto(buffer.bytes.subarray(0, length), run.firstChunk * layout.chunkBytes);
-    } catch (cause) {
-      buffer.release();
-      throw cause;
+/** None if they cannot be read: the disks are then read whole. */
+async function imagesOf(options: BackupImageOptions, parent: Snapshot): Promise<readonly DiskImage[]> {
+  try {
+    return await listImages(options.repository, parent, options.signal);
+  } catch (cause) {
+    if (isDamage(cause)) return [];
+    throw cause;
+  }
+}
+
+/** A name is one element of a path, and tells disks apart. */
+function checkNames(disks: readonly DiskSource[]): void {
+  const known = new Set<string>();
+  for (const { name } of disks) {
+    const isElement = name !== "" && name !== "." && name !== ".." && !/[/\0]/.test(name);
+    if (isElement && !known.has(name)) known.add(name);
+    else {
+      const why = isElement ? "two disks have it" : "it is no name of a file";
+      throw captureErrors.error(
+        "disk-name-invalid",
+        `Cannot call a disk ${JSON.stringify(name)}: ${why}; give each disk a name of its own, without slashes`,
+        { values: { name } },
+      );
     }
-    await imageWriter.put(buffer, run.firstChunk, run.chunkCount);
-    done += length;
-    options.onProgress?.({ phase: "reading", doneBytes: done, totalBytes: total });
-  };
-  for (const run of runs) if (run.kind === "zero") imageWriter.putZeros(run.firstChunk, run.chunkCount);
-  await eachAtOnce(
-    runs.filter((run) => run.kind === "data"),
-    RUNS_AT_ONCE_MAX,
-    copyRun,
-  );
-  const { sizeBytes, coverage } = source;
-  return { name, sizeBytes, coverage, readBytes: done, tree: await imageWriter.finish() };
+  }
 }
 
-function bytesOf({ layout }: ImageWriter, run: ChunkRun): number {
-  const last = run.firstChunk + run.chunkCount - 1;
-  return (run.chunkCount - 1) * layout.chunkBytes + chunkLength(layout, last);
-}
-
-async function findParent(options: BackupImageOptions): Promise<Snapshot | undefined> {
+function findParent(options: BackupImageOptions): Promise<Snapshot | undefined> {
   const host = options.hostname ?? machineName();
   const paths = pathsOf(options);
-  const all = await listSnapshots(options.repository, options.signal);
-  return all.findLast(
-    (snapshot) => snapshot.hostname === host && snapshot.paths.some((path) => paths.includes(path)),
-  );
+  const matches = (snapshot: Snapshot): boolean =>
+    snapshot.hostname === host && snapshot.paths.some((path) => paths.includes(path));
+  return findParentPoint(options.repository, matches, options.signal);
 }
 
 function snapshotOf(
@@ -181,7 +156,7 @@ function snapshotOf(
     parent: parent?.id,
     paths: pathsOf(options),
     hostname: options.hostname ?? machineName(),
-    username: userInfo().username,
+    username: currentUser().name,
     tags: [IMAGE_TAG, ...capture.tags, ...(options.tags ?? [])],
     programVersion: PROGRAM_VERSION,
   };

@@ -35,13 +35,16 @@ function nbdSource(
     sizeBytes: client.sizeBytes,
     coverage,
     extents,
+    wholeExtents: () => client.extents(0, client.sizeBytes),
     readInto: async (target, offset) => {
       const reads: Promise<void>[] = [];
       for (let at = 0; at < target.length; at += READ_BYTES) {
         const length = Math.min(READ_BYTES, target.length - at);
         reads.push(client.read(offset + at, length).then((bytes) => target.set(bytes, at)));
       }
-      await Promise.all(reads);
+      // All have ended before the caller may use the buffer for something else.
+      const failed = (await Promise.allSettled(reads)).find((read) => read.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
     },
     [Symbol.asyncDispose]: async () => undefined,
   };

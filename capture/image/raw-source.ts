@@ -2,7 +2,7 @@
 
 import { open, type FileHandle } from "node:fs/promises";
 import { messageOf, systemCodeOf } from "@mainstay/kit";
-import { fileExtents, type Extent } from "@mainstay/nbd";
+import { fileExtents, nbdErrors, type Extent } from "@mainstay/nbd";
 import { captureErrors } from "../errors.ts";
 import type { ImageSource } from "./image-source.ts";
 
@@ -11,15 +11,32 @@ export async function openRawSource(path: string): Promise<ImageSource> {
   const file = await openForReading(path);
   try {
     const { sizeBytes, isFile } = await measure(file, path);
+    const extents = isFile ? await dataAndHoles(path, sizeBytes) : wholeDisk(sizeBytes);
     return {
       sizeBytes,
       coverage: "whole",
-      extents: isFile ? await fileExtents(path) : wholeDisk(sizeBytes),
+      extents,
+      wholeExtents: async () => extents,
       readInto: (target, offset) => readFully(file, target, offset, path),
       [Symbol.asyncDispose]: () => file.close(),
     };
   } catch (cause) {
     await file.close();
+    throw cause;
+  }
+}
+
+/** Without a program that tells them, holes are read as the zeros they are. */
+async function dataAndHoles(path: string, sizeBytes: number): Promise<readonly Extent[]> {
+  try {
+    const extents = await fileExtents(path);
+    const last = extents.at(-1);
+    // The file may have changed its size since it was measured; then its holes are not believed either.
+    return (last === undefined ? 0 : last.offset + last.length) === sizeBytes
+      ? extents
+      : wholeDisk(sizeBytes);
+  } catch (cause) {
+    if (nbdErrors.is(cause, "map-failed")) return wholeDisk(sizeBytes);
     throw cause;
   }
 }

@@ -6,8 +6,7 @@ import { idOf, shortId, type ObjectId } from "../format/object-id.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { TreeNode } from "../format/tree.ts";
 import { openImage, type DiskImage } from "../image/disk-image.ts";
-import { chunkLength } from "../image/image-writer.ts";
-import { CHUNKS_PER_SEGMENT, DISKS_FOLDER } from "../image/layout.ts";
+import { chunkLength, CHUNKS_PER_SEGMENT, DISKS_FOLDER } from "../image/layout.ts";
 import { missingBlob, readTree } from "../repository/blob-reader.ts";
 import type { Repository } from "../repository/repository.ts";
 

@@ -1,8 +1,8 @@
 /** Reading a file of a restore point at any offset, with a bounded cache and reading ahead. */
 
-import { limiter } from "@mainstay/kit";
+import { assert, limiter } from "@mainstay/kit";
 import type { ObjectId } from "../format/object-id.ts";
-import { readBlob, readBlobOnPool } from "../repository/blob-reader.ts";
+import { damagedLength, readBlob, readBlobOnPool } from "../repository/blob-reader.ts";
 import type { Repository } from "../repository/repository.ts";
 import type { ContentMap, Piece } from "./content-map.ts";
 
@@ -15,7 +15,7 @@ export type ReaderOptions = {
 
 export type ContentReader = {
   readonly sizeBytes: number;
-  /** Exactly `length` bytes; rejects as `readBlob` does rather than give wrong ones. */
+  /** Exactly `length` bytes, all within the file; rejects as `readBlob` does rather than give wrong ones. */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Buffer>;
   /** Brings the blobs of the range into the cache; failures are left to the read that needs them. */
   prefetch(offset: number, length: number): Promise<void>;
@@ -54,6 +54,7 @@ export function openReader(
           on === "pool" ? readBlobOnPool(repository, piece.id) : readBlob(repository, "data", piece.id),
         )
         .then((plain) => {
+          if (plain.length !== piece.length) throw damagedLength(piece.id, plain.length, piece.length);
           cache.put(piece.id, plain);
           figures.blobBytes += plain.length;
           return plain;
@@ -67,7 +68,7 @@ export function openReader(
   const prefetch = async (offset: number, length: number): Promise<void> => {
     const within = Math.min(length, map.sizeBytes - offset);
     if (within <= 0) return;
-    const pieces = await map.pieces(offset, within);
+    const pieces = await map.pieces(offset, within).catch(() => []);
     await Promise.allSettled(pieces.filter((piece) => !piece.isZero).map((piece) => load(piece, "pool")));
   };
 
@@ -77,6 +78,7 @@ export function openReader(
     prefetch,
     figures: () => ({ ...figures }),
     read: async (offset, length, signal) => {
+      assert(offset >= 0 && length >= 0 && offset + length <= map.sizeBytes, "a read stays within the file");
       const target = Buffer.alloc(length);
       const pieces = await map.pieces(offset, length);
       const isSequential = offset === sequentialEnd;
@@ -91,7 +93,7 @@ export function openReader(
           copyPart(target, offset, plain, piece.start);
         }),
       );
-      if (isSequential) prefetch(sequentialEnd, readAheadBytes).catch(() => undefined);
+      if (isSequential) void prefetch(sequentialEnd, readAheadBytes);
       return target;
     },
   };

@@ -44,6 +44,8 @@ export function fileName(file: FileRef): string {
 
 function compress(json: Uint8Array): Buffer {
   const compressed = zstdCompressSync(json, { params: { [constants.ZSTD_c_compressionLevel]: 3 } });
+  // A compressor with a defect must be found now, while the original is still here.
+  if (!zstdDecompressSync(compressed).equals(json)) return Buffer.from(json);
   return Buffer.concat([Buffer.of(COMPRESSED_MARK), compressed]);
 }
 

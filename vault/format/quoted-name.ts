@@ -77,7 +77,8 @@ function unescape(text: string, at: number): { bytes: Buffer; next: number } | u
   const digits = count === undefined ? "" : text.slice(at + 1, at + 1 + count);
   if (count === undefined || digits.length !== count || !/^[0-9a-fA-F]+$/.test(digits)) return undefined;
   const code = Number.parseInt(digits, 16);
-  if (code > 0x10_ffff) return undefined;
+  // Surrogates are no characters; Go refuses them as well.
+  if (code > 0x10_ffff || (code >= 0xd800 && code <= 0xdfff)) return undefined;
   const bytes = kind === "x" ? Buffer.of(code) : Buffer.from(String.fromCodePoint(code), "utf8");
   return { bytes, next: at + 1 + count };
 }

@@ -104,7 +104,8 @@ function linkTargetToJson(target: Buffer): NodeJson {
   return { linktarget: text, linktarget_raw: target.toString("base64") };
 }
 
-function nodeFromJson(json: NodeJson): TreeNode | string {
+function nodeFromJson(json: NodeJson | null): TreeNode | string {
+  if (typeof json !== "object" || json === null) return "an entry is not an object";
   const name = typeof json["name"] === "string" ? unquoteName(json["name"]) : undefined;
   if (name === undefined) return "an entry has no name";
   const badName =
@@ -156,7 +157,8 @@ function linkTargetFromJson(json: NodeJson): Buffer | undefined {
 
 function attributesFromJson(value: unknown): TreeNode["extendedAttributes"] {
   if (!Array.isArray(value)) return undefined;
-  return (value as NodeJson[]).map((attribute) => ({
+  const attributes = value.filter((attribute) => typeof attribute === "object" && attribute !== null);
+  return (attributes as NodeJson[]).map((attribute) => ({
     name: text(attribute["name"]),
     value: Buffer.from(text(attribute["value"]), "base64"),
   }));

@@ -4,13 +4,18 @@ import { vaultErrors } from "../errors.ts";
 import { shortId, type ObjectId } from "../format/object-id.ts";
 import type { Snapshot } from "../format/snapshot.ts";
 import type { TreeNode } from "../format/tree.ts";
-import { readTree } from "../repository/blob-reader.ts";
+import { missingBlob, readTree } from "../repository/blob-reader.ts";
 import type { Repository } from "../repository/repository.ts";
 import {
+  chunkBytesHolding,
+  chunkLength,
   CHUNKS_PER_SEGMENT,
+  chunksIn,
   DISKS_FOLDER,
   layoutWith,
+  segmentLength,
   SEGMENT_FILE,
+  IMAGE_BYTES_MAX,
   segmentNumber,
   type ImageLayout,
 } from "./layout.ts";
@@ -20,7 +25,11 @@ export type DiskImage = {
   readonly layout: ImageLayout;
   /** The tree of the segment's folder; `undefined` beyond the last. */
   segmentTree(segment: number): Promise<ObjectId | undefined>;
-  /** The chunk ids of the segment, in order. Kept for the next call. */
+  /**
+   * The chunk ids of the segment, in order, each of the length that its place wants. Kept for the next call.
+   *
+   * Errors: those of `readTree`; `vault.missing-blob`; `vault.damaged-tree` if the segment is not laid out as the disk.
+   */
   segmentChunks(segment: number): Promise<readonly ObjectId[]>;
 };
 
@@ -88,24 +97,75 @@ async function openImageTree(
   }
   const layout = await layoutOf(repository, segments, signal);
   if (layout === undefined) return undefined;
-  const kept = new Map<number, readonly ObjectId[]>();
+  const load = async (segment: number): Promise<readonly ObjectId[]> => {
+    const subtree = segments[segment];
+    const file = subtree === undefined ? undefined : await segmentNode(repository, subtree);
+    checkSegment(repository, layout, segment, file);
+    return file?.content ?? [];
+  };
   return {
     name,
     layout,
     segmentTree: async (segment) => segments[segment],
-    segmentChunks: async (segment) => {
-      const known = kept.get(segment);
-      if (known !== undefined) return known;
-      const subtree = segments[segment];
-      const content = subtree === undefined ? [] : ((await segmentNode(repository, subtree))?.content ?? []);
-      const [oldest] = kept.keys();
-      if (kept.size >= SEGMENTS_KEPT_MAX && oldest !== undefined) kept.delete(oldest);
-      kept.set(segment, content);
-      return content;
-    },
+    segmentChunks: keepingLatest(load),
   };
 }
 
+/** `load`, remembering what it gave for the last few hundred segments asked for. */
+function keepingLatest(
+  load: (segment: number) => Promise<readonly ObjectId[]>,
+): (segment: number) => Promise<readonly ObjectId[]> {
+  const kept = new Map<number, Promise<readonly ObjectId[]>>();
+  return (segment) => {
+    const known = kept.get(segment);
+    if (known !== undefined) return known;
+    const loading = load(segment);
+    // A failure may pass; it is not remembered.
+    loading.catch(() => kept.delete(segment));
+    const [oldest] = kept.keys();
+    if (kept.size >= SEGMENTS_KEPT_MAX && oldest !== undefined) kept.delete(oldest);
+    kept.set(segment, loading);
+    return loading;
+  };
+}
+
+/**
+ * A tree that only looks like an image, or a chunk of another length, would shift all that follows: that is refused here, before
+ * any byte is given out.
+ */
+function checkSegment(
+  repository: Repository,
+  layout: ImageLayout,
+  segment: number,
+  file: TreeNode | undefined,
+): asserts file is TreeNode {
+  const content = file?.content ?? [];
+  const wanted = chunksIn(layout, segment);
+  if (file?.size !== segmentLength(layout, segment) || content.length !== wanted) {
+    throw damagedSegment(
+      segment,
+      `it has ${file?.size} bytes in ${content.length} chunks, wanted ${segmentLength(layout, segment)} in ${wanted}`,
+    );
+  }
+  for (const [index, id] of content.entries()) {
+    const foundBytes = repository.table.plainLength(id, "data");
+    if (foundBytes === undefined) throw missingBlob(repository, "data", id);
+    const wantedBytes = chunkLength(layout, segment * CHUNKS_PER_SEGMENT + index);
+    if (foundBytes !== wantedBytes) {
+      throw damagedSegment(segment, `its chunk ${index} has ${foundBytes} bytes, wanted ${wantedBytes}`);
+    }
+  }
+}
+
+function damagedSegment(segment: number, why: string): Error {
+  return vaultErrors.error(
+    "damaged-tree",
+    `Cannot read segment ${segment} of the disk: ${why}; restore from another restore point`,
+    { values: { segment } },
+  );
+}
+
+/** `undefined` if the first and last segment do not tell one. */
 async function layoutOf(
   repository: Repository,
   segments: readonly ObjectId[],
@@ -116,16 +176,23 @@ async function layoutOf(
   const firstNode = await segmentNode(repository, first, signal);
   const lastNode = first === last ? firstNode : await segmentNode(repository, last, signal);
   if (firstNode?.size === undefined || lastNode?.size === undefined) return undefined;
-  const firstChunk = firstNode.content?.[0];
-  const chunkBytes =
-    segments.length > 1
-      ? firstNode.size / CHUNKS_PER_SEGMENT
-      : firstChunk === undefined
-        ? undefined
-        : repository.table.plainLength(firstChunk, "data");
-  if (chunkBytes === undefined || !Number.isInteger(chunkBytes)) return undefined;
-  const segmentBytes = chunkBytes * CHUNKS_PER_SEGMENT;
-  return layoutWith((segments.length - 1) * segmentBytes + lastNode.size, chunkBytes);
+  const chunkBytes = chunkBytesOf(repository, segments.length, firstNode);
+  if (chunkBytes === undefined || !Number.isInteger(chunkBytes) || chunkBytes < 1) return undefined;
+  const layout = layoutWith(
+    (segments.length - 1) * chunkBytes * CHUNKS_PER_SEGMENT + lastNode.size,
+    chunkBytes,
+  );
+  const isWhole = layout.segmentCount === segments.length && layout.sizeBytes <= IMAGE_BYTES_MAX;
+  return isWhole && firstNode.content?.length === chunksIn(layout, 0) ? layout : undefined;
+}
+
+function chunkBytesOf(repository: Repository, segmentCount: number, first: TreeNode): number | undefined {
+  if (segmentCount > 1) return (first.size ?? 0) / CHUNKS_PER_SEGMENT;
+  const [chunk, second] = first.content ?? [];
+  if (chunk === undefined) return undefined;
+  return second === undefined
+    ? chunkBytesHolding(first.size ?? 0)
+    : repository.table.plainLength(chunk, "data");
 }
 
 async function segmentNode(

@@ -1,14 +1,16 @@
 /** Writing a disk image: unchanged chunks are taken from the parent, the others are stored, segment by segment. */
 
 import { hash } from "node:crypto";
-import { assert } from "@mainstay/kit";
+import { assert, must } from "@mainstay/kit";
 import { idOf, type ObjectId } from "../format/object-id.ts";
 import type { TreeNode } from "../format/tree.ts";
 import type { BlobWriter, WriteBuffer } from "../repository/blob-writer.ts";
 import type { Span } from "../work/tasks.ts";
 import type { DiskImage } from "./disk-image.ts";
 import {
+  chunkLength,
   CHUNKS_PER_SEGMENT,
+  chunksIn,
   DISKS_FOLDER,
   SEGMENT_FILE,
   segmentLength,
@@ -25,7 +27,7 @@ export type ImageWriter = {
   readonly layout: ImageLayout;
   /**
    * Stores chunks `first`, `first + 1`, … whose bytes lie one after the other at the start of `buffer`; takes the buffer.
-   * Chunks may come in any order; one not put is as in the parent, or zeros if there is none.
+   * Chunks may come in any order; one not put is as in the parent, or zeros if the parent does not reach so far.
    */
   put(buffer: WriteBuffer, firstChunk: number, chunkCount: number): Promise<void>;
   /** Says that the chunks are zeros, without reading them. */
@@ -57,10 +59,13 @@ export function createImageWriter(writer: BlobWriter, layout: ImageLayout, paren
     const chunks = touched.get(segment);
     const before = await parent?.segmentTree(segment);
     if (chunks === undefined && before !== undefined && isSameLength(layout, parent, segment)) return before;
-    const old = before === undefined ? undefined : await parent?.segmentChunks(segment);
+    const old =
+      before === undefined ? [] : must(await parent?.segmentChunks(segment), "the parent has the segment");
     const content = Array.from({ length: chunksIn(layout, segment) }, (_, index) => {
-      const length = chunkLength(layout, segment * CHUNKS_PER_SEGMENT + index);
-      return chunks?.[index] ?? old?.[index] ?? zeros.id(length);
+      const chunk = segment * CHUNKS_PER_SEGMENT + index;
+      return (
+        chunks?.[index] ?? oldChunk(parent, old[index], chunk, layout) ?? zeros.id(chunkLength(layout, chunk))
+      );
     });
     return writer.storeTree([fileNode(content, segmentLength(layout, segment))]);
   };
@@ -102,21 +107,23 @@ export async function storeImageRoot(
   return writer.storeTree([folderNode(DISKS_FOLDER, images, time)]);
 }
 
-export function chunkCountOf(layout: ImageLayout): number {
-  return Math.ceil(layout.sizeBytes / layout.chunkBytes);
-}
-
-/** The last chunk of a disk may be shorter. */
-export function chunkLength(layout: ImageLayout, chunk: number): number {
-  return Math.min(layout.chunkBytes, layout.sizeBytes - chunk * layout.chunkBytes);
-}
-
-function chunksIn(layout: ImageLayout, segment: number): number {
-  return Math.ceil(segmentLength(layout, segment) / layout.chunkBytes);
-}
-
 function isSameLength(layout: ImageLayout, parent: DiskImage | undefined, segment: number): boolean {
   return parent !== undefined && segmentLength(layout, segment) === segmentLength(parent.layout, segment);
+}
+
+/** What the parent has of a chunk that was not put. Of another length it would be wrong bytes: then it must be put. */
+function oldChunk(
+  parent: DiskImage | undefined,
+  id: ObjectId | undefined,
+  chunk: number,
+  layout: ImageLayout,
+): ObjectId | undefined {
+  if (parent === undefined || id === undefined) return undefined;
+  assert(
+    chunkLength(parent.layout, chunk) === chunkLength(layout, chunk),
+    "a chunk that changed its length is put anew",
+  );
+  return id;
 }
 
 type ZeroChunks = {

@@ -29,6 +29,43 @@ export function layoutFor(sizeBytes: number): ImageLayout {
   return layoutWith(sizeBytes, chunkBytes);
 }
 
+/**
+ * The layout of the next image of a disk: it keeps the chunk size of its parent, also when the disk grew beyond what a new one
+ * would be cut by, or nothing of the parent could be used.
+ */
+export function layoutAfter(sizeBytes: number, parent: ImageLayout | undefined): ImageLayout {
+  return parent === undefined || !isOurChunkSize(parent.chunkBytes)
+    ? layoutFor(sizeBytes)
+    : layoutWith(sizeBytes, parent.chunkBytes);
+}
+
+/** A foreign tree may look like an image of any chunk size; we write only powers of two between our bounds. */
+function isOurChunkSize(chunkBytes: number): boolean {
+  const isPowerOfTwo = (chunkBytes & (chunkBytes - 1)) === 0;
+  return isPowerOfTwo && chunkBytes >= CHUNK_BYTES_MIN && chunkBytes <= CHUNK_BYTES_MAX;
+}
+
+/** The chunk size of an image that is one chunk long, which is as long as its disk: any that holds it will do. */
+export function chunkBytesHolding(sizeBytes: number): number {
+  let chunkBytes = CHUNK_BYTES_MIN;
+  while (chunkBytes < sizeBytes) chunkBytes *= 2;
+  return chunkBytes;
+}
+
+/** The last chunk of a disk may be shorter. */
+export function chunkLength(layout: ImageLayout, chunk: number): number {
+  return Math.min(layout.chunkBytes, layout.sizeBytes - chunk * layout.chunkBytes);
+}
+
+export function chunkCountOf(layout: ImageLayout): number {
+  return Math.ceil(layout.sizeBytes / layout.chunkBytes);
+}
+
+/** How many chunks the segment has. */
+export function chunksIn(layout: ImageLayout, segment: number): number {
+  return Math.ceil(segmentLength(layout, segment) / layout.chunkBytes);
+}
+
 /** The layout of an image whose chunk size is known. */
 export function layoutWith(sizeBytes: number, chunkBytes: number): ImageLayout {
   assert(sizeBytes >= 0 && Number.isSafeInteger(sizeBytes), "a disk has a size");

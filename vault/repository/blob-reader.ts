@@ -74,6 +74,15 @@ export function damagedBlob(id: string, pack: string, why: string): Error {
   );
 }
 
+/** The index or a tree told another length than the content has: giving it out would shift what follows. */
+export function damagedLength(id: string, foundBytes: number, wantedBytes: number): Error {
+  return vaultErrors.error(
+    "damaged-blob",
+    `Cannot use blob ${shortId(id)}: it has ${foundBytes} bytes, wanted ${wantedBytes}; run "mainstay vault check --read-data", or restore from another restore point`,
+    { values: { blob: id, foundBytes, wantedBytes } },
+  );
+}
+
 export function missingBlob(repository: Repository, type: BlobType, id: string): Error {
   return vaultErrors.error(
     "missing-blob",

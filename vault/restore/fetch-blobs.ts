@@ -21,6 +21,8 @@ type PlacedBlob<Target> = BlobPlace & { readonly targets: Target[] };
 /** Reading across a gap this large costs less than another request. */
 const GAP_BYTES_MAX = 64 * 1024;
 const READ_BYTES_MAX = 16 * 1024 * 1024;
+/** What was compressed a hundredfold must not fill the memory when it is opened. */
+const PLAIN_BYTES_MAX = 32 * 1024 * 1024;
 const READS_AT_ONCE_MAX = 4;
 
 /** Errors: those of `readBlob`; the first failure of `deliver`. */
@@ -107,17 +109,26 @@ function planReads<Target>(placed: Iterable<PlacedBlob<Target>>): readonly (read
   const reads: PlacedBlob<Target>[][] = [];
   for (const blobs of byPack.values()) {
     let read: PlacedBlob<Target>[] = [];
+    let plainBytes = 0;
     for (const blob of blobs.sort((left, right) => left.offset - right.offset)) {
-      const [first, last] = [read[0], read.at(-1)];
-      const gap = last === undefined ? 0 : blob.offset - (last.offset + last.length);
-      const span = first === undefined ? 0 : blob.offset + blob.length - first.offset;
-      if (last !== undefined && (gap > GAP_BYTES_MAX || span > READ_BYTES_MAX)) {
+      const blobBytes = blob.rawLength === 0 ? blob.length : blob.rawLength;
+      plainBytes += blobBytes;
+      if (isBeyond(read, blob) || (read.length > 0 && plainBytes > PLAIN_BYTES_MAX)) {
         reads.push(read);
         read = [];
+        plainBytes = blobBytes;
       }
       read.push(blob);
     }
     reads.push(read);
   }
   return reads;
+}
+
+/** Whether the blob lies too far from what is read already. */
+function isBeyond(read: readonly BlobPlace[], blob: BlobPlace): boolean {
+  const [first, last] = [read[0], read.at(-1)];
+  if (first === undefined || last === undefined) return false;
+  const gapBytes = blob.offset - (last.offset + last.length);
+  return gapBytes > GAP_BYTES_MAX || blob.offset + blob.length - first.offset > READ_BYTES_MAX;
 }

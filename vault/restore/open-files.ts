@@ -18,7 +18,7 @@ export function openFiles(): OpenFiles {
   const take = (path: Buffer): Held => {
     // latin1 keeps every byte apart, which UTF-8 would not for names that are not UTF-8.
     const key = path.toString("latin1");
-    const file = held.get(key) ?? { handle: open(path, "r+"), users: 0 };
+    const file = held.get(key) ?? { handle: opened(path), users: 0 };
     held.delete(key);
     held.set(key, file);
     file.users += 1;
@@ -48,7 +48,19 @@ export function openFiles(): OpenFiles {
       await closeOldest();
     },
     [Symbol.asyncDispose]: async () => {
-      for (const { handle } of held.values()) await (await handle).close();
+      const closed = await Promise.allSettled(
+        [...held.values()].map(async ({ handle }) => (await handle).close()),
+      );
+      // A network file system may tell only here that it could not keep what was written.
+      const failed = closed.find((result) => result.status === "rejected");
+      if (failed !== undefined) throw failed.reason;
     },
   };
+}
+
+function opened(path: Buffer): Promise<FileHandle> {
+  const handle = open(path, "r+");
+  // Whoever writes hears of a failure; the closing at the end must not be the first to do so.
+  handle.catch(() => undefined);
+  return handle;
 }

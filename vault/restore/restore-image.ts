@@ -41,6 +41,7 @@ export async function planRestore(map: ContentMap, target: string): Promise<Rest
     }
   }
   if (targetKind === "new-file") await checkRoom(target, dataBytes);
+  else await checkDevice(target, map.sizeBytes);
   return { target, targetKind, sizeBytes: map.sizeBytes, dataBytes, pieces };
 }
 
@@ -56,13 +57,22 @@ export async function executeRestore(
   try {
     await writePieces(repository, file, plan, onProgress, signal);
     await file.sync();
-    await file.close();
   } catch (cause) {
     await file.close();
     if (plan.targetKind === "new-file") await rm(path, { force: true });
     throw cause;
   }
-  if (plan.targetKind === "new-file") await rename(path, plan.target);
+  await file.close();
+  if (plan.targetKind === "device") return;
+  await rename(path, plan.target);
+  await syncFolder(dirname(plan.target));
+}
+
+/** Makes the new name durable. */
+async function syncFolder(folder: string): Promise<void> {
+  if (process.platform === "win32") return;
+  const handle = await open(folder, "r");
+  await handle.sync().finally(() => handle.close());
 }
 
 async function writePieces(
@@ -112,6 +122,21 @@ async function checkRoom(target: string, dataBytes: number): Promise<void> {
     "target-full",
     `Cannot restore to ${target}: it needs ${formatBytes(dataBytes)} and ${folder} has ${formatBytes(freeBytes)} free; choose a target with more room, or run the machine from the vault with "mainstay recover"`,
     { values: { target, neededBytes: dataBytes, freeBytes } },
+  );
+}
+
+/** A device has no size in its inode; it holds the image if it has its last byte. */
+async function checkDevice(target: string, sizeBytes: number): Promise<void> {
+  if (sizeBytes === 0) return;
+  const file = await open(target, "r").catch((cause: unknown) => {
+    throw refused(target, messageOf(cause), "choose another target", cause);
+  });
+  const { bytesRead } = await file.read(Buffer.alloc(1), 0, 1, sizeBytes - 1).finally(() => file.close());
+  if (bytesRead === 1) return;
+  throw vaultErrors.error(
+    "target-full",
+    `Cannot restore to ${target}: it is smaller than the disk, which has ${formatBytes(sizeBytes)}; choose a larger device`,
+    { values: { target, neededBytes: sizeBytes } },
   );
 }
 

@@ -1,29 +1,15 @@
 /** Restoring files and folders of a restore point into a folder. */
 
-import { execFile } from "node:child_process";
-import {
-  chmod,
-  lchown,
-  link,
-  lutimes,
-  mkdir,
-  open,
-  readdir,
-  stat,
-  statfs,
-  symlink,
-  truncate,
-} from "node:fs/promises";
-import { promisify } from "node:util";
+import { link, mkdir, open, readdir, stat, statfs, truncate } from "node:fs/promises";
 import { formatBytes, messageOf, systemCodeOf } from "@mainstay/kit";
 import { vaultErrors } from "../errors.ts";
-import { permissionsOf } from "../format/file-mode.ts";
-import { idOf, type ObjectId } from "../format/object-id.ts";
+import { idOf, shortId, type ObjectId } from "../format/object-id.ts";
 import type { TreeNode } from "../format/tree.ts";
 import { missingBlob, readTree } from "../repository/blob-reader.ts";
 import type { Repository } from "../repository/repository.ts";
 import { fetchBlobs, type Wanted } from "./fetch-blobs.ts";
 import { openFiles, type OpenFiles } from "./open-files.ts";
+import { makeSpecials, setMetadata, type NotSet, type RestoredEntry } from "./restore-metadata.ts";
 
 export type TreeRestorePlan = {
   readonly target: Buffer;
@@ -33,18 +19,15 @@ export type TreeRestorePlan = {
   readonly dataBytes: number;
 };
 
-export type RestoredEntry = { readonly path: Buffer; readonly node: TreeNode };
-
 export type TreeRestoreResult = {
   readonly files: number;
   readonly folders: number;
   readonly writtenBytes: number;
   /** Metadata that could not be set, such as owners when not root, or extended attributes. */
-  readonly notSet: readonly { readonly path: string; readonly reason: string }[];
+  readonly notSet: readonly NotSet[];
 };
 
 const SLASH = Buffer.from("/");
-const run = promisify(execFile);
 
 /**
  * Decides what a restore will write below `target`, which must not exist or be an empty folder.
@@ -60,10 +43,14 @@ export async function planTreeRestore(
   await checkTarget(target);
   const entries: RestoredEntry[] = [];
   const collect = async (id: ObjectId, folder: Buffer): Promise<void> => {
+    const names = new Set<string>();
     for (const node of await readTree(repository, id, signal)) {
       const path = Buffer.concat([folder, SLASH, node.name]);
+      if (names.has(node.name.toString("latin1"))) throw namedTwice(id, path);
+      names.add(node.name.toString("latin1"));
       entries.push({ path, node });
-      if (node.subtree !== undefined) await collect(node.subtree, path);
+      // Only folders: what a forged tree puts "below" a link would be written where the link leads.
+      if (node.type === "dir" && node.subtree !== undefined) await collect(node.subtree, path);
     }
   };
   const root = Buffer.from(target);
@@ -80,17 +67,24 @@ export async function executeTreeRestore(
   onProgress: (doneBytes: number, totalBytes: number) => void = () => undefined,
   signal?: AbortSignal,
 ): Promise<TreeRestoreResult> {
-  const notSet: { path: string; reason: string }[] = [];
+  const notSet: NotSet[] = [];
+  const say = (path: Buffer | string, reason: string): void =>
+    void notSet.push({ path: path.toString(), reason });
   const { firsts, twins } = splitHardLinks(plan.entries);
-  await mkdir(plan.target, { recursive: true, mode: 0o700 });
-  await checkRoom(repository, plan, firsts);
-  for (const { path, node } of plan.entries) if (node.type === "dir") await mkdir(path, { mode: 0o700 });
-  const writtenBytes = await writeContents(repository, firsts, plan.dataBytes, onProgress, signal);
-  for (const { path, first } of twins) await link(first, path);
-  for (const entry of plan.entries) await makeSpecial(entry, notSet);
-  for (const entry of [...plan.entries].reverse()) await setMetadata(entry, notSet);
-  const folders = plan.entries.filter(({ node }) => node.type === "dir").length;
-  return { files: plan.files, folders, writtenBytes, notSet };
+  const folders = plan.entries.filter(({ node }) => node.type === "dir");
+  try {
+    await mkdir(plan.target, { recursive: true, mode: 0o700 });
+    await checkRoom(repository, plan, firsts);
+    for (const { path } of folders) await mkdir(path, { mode: 0o700 });
+    const writtenBytes = await writeContents(repository, firsts, plan.dataBytes, onProgress, signal);
+    for (const { path, first } of twins) await link(first, path);
+    signal?.throwIfAborted();
+    await makeSpecials(plan.entries, plan.target, say);
+    await setMetadata(plan.entries, say);
+    return { files: plan.files, folders: folders.length, writtenBytes, notSet };
+  } catch (cause) {
+    throw systemCodeOf(cause) === "ENOSPC" ? full(plan.target.toString(), cause) : cause;
+  }
 }
 
 type HardLinks = {
@@ -129,23 +123,24 @@ async function writeContents(
 ): Promise<number> {
   const wanted: Wanted<Place>[] = [];
   for (const { path, node } of files) {
+    signal?.throwIfAborted();
     await (await open(path, "wx", 0o600)).close();
     const sizeBytes = layOut(repository, path, node, wanted);
     // To its full length at once: blobs of zeros are never written, and stay holes.
     await truncate(path, sizeBytes);
   }
   let written = 0;
-  await using handles: OpenFiles = openFiles();
-  await fetchBlobs(repository, wanted, {
-    signal,
-    deliver: async (plain, { path, start }) => {
-      await handles.write(path, plain, start).catch((cause: unknown) => {
-        throw systemCodeOf(cause) === "ENOSPC" ? full(path.toString(), cause) : cause;
-      });
-      written += plain.length;
-      onProgress(written, totalBytes);
-    },
-  });
+  {
+    await using handles: OpenFiles = openFiles();
+    await fetchBlobs(repository, wanted, {
+      signal,
+      deliver: async (plain, { path, start }) => {
+        await handles.write(path, plain, start);
+        written += plain.length;
+        onProgress(written, totalBytes);
+      },
+    });
+  }
   return written;
 }
 
@@ -169,57 +164,6 @@ function zeroIdOf(length: number): ObjectId | undefined {
   const known = zeroIds.get(length) ?? idOf(Buffer.alloc(length));
   zeroIds.set(length, known);
   return known;
-}
-
-async function makeSpecial(
-  { path, node }: RestoredEntry,
-  notSet: { path: string; reason: string }[],
-): Promise<void> {
-  try {
-    if (node.type === "symlink") await symlink(node.linkTarget ?? Buffer.alloc(0), path);
-    else if (node.type === "fifo") await run("mkfifo", [path.toString("utf8")]);
-    else if (node.type === "dev" || node.type === "chardev") {
-      const { major, minor } = deviceNumbers(node.device ?? 0);
-      await run("mknod", [path.toString("utf8"), node.type === "dev" ? "b" : "c", `${major}`, `${minor}`]);
-    }
-  } catch (cause) {
-    notSet.push({ path: path.toString("utf8"), reason: messageOf(cause) });
-  }
-}
-
-/** Linux's encoding of `st_rdev`. */
-function deviceNumbers(device: number): { major: number; minor: number } {
-  const high = Math.floor(device / 2 ** 32);
-  return {
-    major: ((device >>> 8) & 0xfff) | (high & ~0xfff),
-    minor: (device & 0xff) | ((device >>> 12) & 0xfff00),
-  };
-}
-
-async function setMetadata(
-  { path, node }: RestoredEntry,
-  notSet: { path: string; reason: string }[],
-): Promise<void> {
-  const attempt = async (set: () => Promise<void>): Promise<void> => {
-    await set().catch((cause: unknown) =>
-      notSet.push({ path: path.toString("utf8"), reason: messageOf(cause) }),
-    );
-  };
-  if (node.type === "socket") return;
-  if (process.getuid?.() === 0) await attempt(() => lchown(path, node.uid, node.gid));
-  if (node.type !== "symlink") await attempt(() => chmod(path, permissionsOf(node.mode)));
-  for (const { name, value } of node.extendedAttributes ?? []) {
-    await attempt(async () => {
-      await run("setfattr", ["-h", "-n", name, "-v", `0x${value.toString("hex")}`, path.toString("utf8")]);
-    });
-  }
-  await attempt(() => lutimes(path, secondsOf(node.atime), secondsOf(node.mtime)));
-}
-
-/** Node takes seconds as a double, which keeps microseconds. */
-function secondsOf(time: string): number {
-  const fraction = /\.(\d+)/.exec(time)?.[1] ?? "0";
-  return Math.floor(Date.parse(time) / 1000) + Number(`0.${fraction}`);
 }
 
 async function checkTarget(target: string): Promise<void> {
@@ -260,6 +204,15 @@ function refused(target: string, why: string, cause?: unknown): Error {
       cause,
       values: { target },
     },
+  );
+}
+
+/** A file system takes one; which of the two an older reader saw is anybody's guess. */
+function namedTwice(tree: ObjectId, path: Buffer): Error {
+  return vaultErrors.error(
+    "damaged-tree",
+    `Cannot restore ${path.toString()}: directory ${shortId(tree)} has two entries of that name; restore from another restore point`,
+    { values: { tree } },
   );
 }
 

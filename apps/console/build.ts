@@ -29,14 +29,22 @@ export async function buildConsole(options: { readonly logLevel?: LogLevel } = {
   const directory = join(BUILDS, (await hashOfSources()).slice(0, 20));
   if (await isFolder(directory)) return { directory, rebuilt: false };
   const making = `${directory}.${process.pid}`;
-  await build({
-    configFile: join(CONSOLE, "vite.config.ts"),
-    logLevel: options.logLevel ?? "warn",
-    build: { outDir: making },
-  });
+  await buildInto(making, options.logLevel ?? "warn");
   await putInPlace(making, directory);
   await removeOldBuilds(directory);
   return { directory, rebuilt: true };
+}
+
+async function buildInto(outDir: string, logLevel: LogLevel): Promise<void> {
+  const before = process.env["NODE_ENV"];
+  // Vite takes it from the process; under a test runner it would bundle React's development build, which needs `eval`.
+  process.env["NODE_ENV"] = "production";
+  try {
+    await build({ configFile: join(CONSOLE, "vite.config.ts"), logLevel, build: { outDir } });
+  } finally {
+    if (before === undefined) delete process.env["NODE_ENV"];
+    else process.env["NODE_ENV"] = before;
+  }
 }
 
 /** A build appears whole or not at all; when another process was quicker, its build is as good. */

@@ -13,15 +13,11 @@ import { QueryClientProvider } from "@tanstack/react-query";
 import { createRouter, RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
-import { config } from "zod";
 import { sessionQuery } from "./api/queries.ts";
 import { createQueryClient } from "./api/query-client.ts";
 import { MissingPage, PageFailed, PagePending } from "./layouts/fallbacks.tsx";
 import { routeTree } from "./routes.tsx";
 import { cssVariables, theme } from "./theme/theme.ts";
-
-// Without this zod tries `new Function`, which a strict content security policy reports as a violation.
-config({ jitless: true });
 
 const queries = createQueryClient(() => {
   queries.removeQueries({ queryKey: sessionQuery().queryKey });

@@ -23,7 +23,10 @@ export const LOOKS: readonly Look[] = [
 ];
 
 export function launchBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium", args: [...FLAGS] });
+  return chromium.launch({
+    executablePath: process.env["CHROMIUM"] ?? "/usr/bin/chromium",
+    args: [...FLAGS],
+  });
 }
 
 export function openContext(browser: Browser, look: Look): Promise<BrowserContext> {
@@ -51,5 +54,7 @@ export async function openPage(context: BrowserContext): Promise<WatchedPage> {
 
 /** Whether something sticks out of the page to the right. */
 export function isTooWide(page: Page): Promise<boolean> {
-  return page.evaluate<boolean>("document.documentElement.scrollWidth > document.documentElement.clientWidth");
+  return page.evaluate<boolean>(
+    "document.documentElement.scrollWidth > document.documentElement.clientWidth",
+  );
 }

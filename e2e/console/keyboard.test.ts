@@ -79,7 +79,7 @@ it("opens the command palette by Ctrl-K and goes to a device by its name", { tim
   await page.keyboard.press("Control+k");
   await page.getByPlaceholder("Find a page, customer or device").waitFor();
   await page.keyboard.type("files");
-  await page.getByRole("dialog").getByText("SRV-FILES").waitFor();
+  await page.locator("[data-selected]", { hasText: "SRV-FILES" }).waitFor();
   await page.keyboard.press("Enter");
   await page.getByRole("heading", { level: 1, name: "SRV-FILES" }).waitFor();
   expect(complaints).toEqual([]);

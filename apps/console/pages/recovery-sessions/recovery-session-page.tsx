@@ -48,7 +48,8 @@ export function RecoverySessionPage() {
       beside={<SessionBadge state={session.state} look="soft" />}
       description={
         <>
-          {isAlive(session) ? "Runs" : "Ran"} {vault?.kind === "mainstay" ? `off-site at ${vault.name}` : "here"}, started{" "}
+          {isAlive(session) ? "Runs" : "Ran"}{" "}
+          {vault?.kind === "mainstay" ? `off-site at ${vault.name}` : "here"}, started{" "}
           <When at={session.startedAt} timeZone={zone} /> by {session.startedBy}
         </>
       }

@@ -4,7 +4,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import path from "node:path";
-import { type Client, createClient } from "@mainstay/contract";
+import { type Client, createClient, type Fetch } from "@mainstay/contract";
 import { jarFetch } from "@mainstay/platform/testing";
 import * as z from "zod";
 
@@ -35,12 +35,22 @@ export async function serve(dataDirectory: string, name: string, port = 0): Prom
   return { ...process, address, setUpLink };
 }
 
+/** A client, and the session cookie for what is no route. */
+export type SignedIn = Client & { cookie(): string };
+
 /** A browser with the first owner signed in. */
-export async function setUp(server: ServerProcess): Promise<Client> {
-  const client = createClient({ fetch: jarFetch(), baseUrl: server.address });
+export async function setUp(server: ServerProcess): Promise<SignedIn> {
+  let cookie = "";
+  const jar = jarFetch();
+  const fetch: Fetch = async (url, init) => {
+    const answer = await jar(url, init);
+    cookie = answer.headers.get("set-cookie")?.split(";")[0] ?? cookie;
+    return answer;
+  };
+  const client = createClient({ fetch, baseUrl: server.address });
   const token = server.setUpLink?.split("#")[1] ?? "";
   await client.setUp.complete({ body: { token, providerName: "Provider", ...OWNER } });
-  return client;
+  return { ...client, cookie: () => cookie };
 }
 
 /** `mainstay agent run`. */

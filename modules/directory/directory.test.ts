@@ -144,12 +144,12 @@ test("every change tells the audit log what was and is, and consoles what to rea
   await expect
     .poll(() => told)
     .toEqual(
-      Array(2).fill({
+      Array.from({ length: 2 }, () => ({
         type: "customer.changed",
         customerId: customer.id,
         deviceId: null,
         subjectId: customer.id,
-      }),
+      })),
     );
 });
 

@@ -53,7 +53,10 @@ export function openDatabase(address: DatabaseAddress, log: (text: string) => vo
     application_name: "mainstay",
   });
   // An idle connection that PostgreSQL ended (restart, kill -9): the pool makes a new one at the next query.
-  pool.on("error", (cause) => log(`a database connection ended: ${messageOf(cause)}`));
+  const closing = new AbortController();
+  pool.on("error", (cause) => {
+    if (!closing.signal.aborted) log(`a database connection ended: ${messageOf(cause)}`);
+  });
   const kysely = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
   const inScope = <Result>(scope: Scope, work: (tx: Tx) => Promise<Result>, reason = ""): Promise<Result> =>
     runInScope(kysely, scope, reason, work);
@@ -61,7 +64,10 @@ export function openDatabase(address: DatabaseAddress, log: (text: string) => vo
     inScope: (scope, work) => inScope(scope, work),
     asSystem: (reason, work) => inScope(allCustomers, work, reason),
     pool,
-    close: () => kysely.destroy(),
+    close: () => {
+      closing.abort();
+      return kysely.destroy();
+    },
   };
 }
 

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
 import { createServer } from "node:net";
-import { defineErrors, systemCodeOf } from "@mainstay/kit";
+import { defineErrors, retry, systemCodeOf } from "@mainstay/kit";
 
 export const folderErrors = defineErrors("folder", {
   "in-use": "Another Mainstay runs on this data folder",
@@ -11,30 +11,40 @@ export const folderErrors = defineErrors("folder", {
 
 export type FolderLock = { release(): Promise<void> };
 
+/** A process that was just killed holds its sockets until the kernel has taken it apart. */
+const PATIENCE_MS = 3_000;
+const PAUSE_MS = 50;
+
 /**
- * Rejects at once when another process holds the folder. The lock is a listening socket in Linux' abstract namespace:
- * it has no file that could be left behind after a kill -9.
+ * Rejects when another process holds the folder and keeps it. The lock is a listening socket in Linux' abstract
+ * namespace: it has no file that could be left behind after a kill -9.
  */
 export async function lockFolder(folder: string): Promise<FolderLock> {
   const path = await realpath(folder);
   const name = `\0mainstay-${createHash("sha256").update(path).digest("hex").slice(0, 32)}`;
+  return retry(() => listenOn(name, path), {
+    attemptsMax: PATIENCE_MS / PAUSE_MS,
+    firstPauseMs: PAUSE_MS,
+    pauseMaxMs: PAUSE_MS,
+    random: () => 1,
+    isTransient: (cause) => folderErrors.is(cause, "in-use"),
+  });
+}
+
+async function listenOn(name: string, path: string): Promise<FolderLock> {
   const server = createServer((socket) => socket.destroy());
   await new Promise<void>((done, fail) => {
-    server.once("error", (cause) => {
-      if (systemCodeOf(cause) !== "EADDRINUSE") return fail(cause);
-      fail(
-        folderErrors.error(
-          "in-use",
-          `Cannot use "${path}": another Mainstay runs on it; stop it or choose another --data folder`,
-          {
-            cause,
-            values: { folder: path },
-          },
-        ),
-      );
-    });
+    server.once("error", (cause) => fail(systemCodeOf(cause) === "EADDRINUSE" ? inUse(path, cause) : cause));
     server.listen(name, () => done());
   });
   server.unref();
   return { release: () => new Promise((done) => server.close(() => done())) };
+}
+
+function inUse(path: string, cause: unknown): Error {
+  return folderErrors.error(
+    "in-use",
+    `Cannot use "${path}": another Mainstay runs on it; stop it or choose another --data folder`,
+    { cause, values: { folder: path } },
+  );
 }

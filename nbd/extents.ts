@@ -1,12 +1,14 @@
-/** Arithmetic of extents: runs of bytes that are in order and touch. */
+/** Arithmetic of extents: runs of bytes that are in order and do not overlap. */
 
 import type { Extent } from "./block-device.ts";
 
-/** Adds an extent that begins where the last one ends, joining it when both are alike. */
+/** Adds an extent that begins at or after the end of the last one, joining the two when they touch and are alike. */
 export function appendExtent(extents: Extent[], next: Extent): void {
   if (next.length === 0) return;
   const last = extents.at(-1);
-  if (last?.kind === next.kind) extents[extents.length - 1] = { ...last, length: last.length + next.length };
+  const touches = last !== undefined && last.offset + last.length === next.offset;
+  if (touches && last.kind === next.kind)
+    extents[extents.length - 1] = { ...last, length: last.length + next.length };
   else extents.push(next);
 }
 

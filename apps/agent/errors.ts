@@ -17,6 +17,7 @@ export const agentErrors = defineErrors("agent", {
   "source-mixed": "Disks and files are to be captured in one restore point",
   "run-cancelled": "A technician stopped the run",
   defect: "The agent failed in a way it should not",
+  interrupted: "The agent ended in the middle of a run; the next one sends only what is missing",
   "work-expired": "The work was to start before a time that is over",
   "work-unknown": "The work asks for something that is not going on",
 });

@@ -94,7 +94,6 @@ test(
         bandwidthCapBytesPerSecond: null,
       },
     });
-    const check = must(sample.sql.checks[0], "the sample has checks");
     await client.deviceProtection.update({
       params: { deviceId },
       body: {
@@ -106,19 +105,7 @@ test(
           start: "direct-kernel",
           patienceSeconds: 200,
         },
-        probes: [
-          {
-            kind: "sql",
-            name: "rows",
-            engine: "postgresql",
-            port: sample.sql.port,
-            database: sample.sql.database,
-            user: sample.sql.user,
-            password: sample.sql.password,
-            query: check.query,
-            expectedAnswer: check.answer,
-          },
-        ],
+        probes: [rowsProbe()],
       },
     });
     point = await until(
@@ -212,4 +199,21 @@ async function greeting(screen: string): Promise<string> {
       socket.terminate();
     });
   });
+}
+
+/** Asks the machine for rows that its disk is known to hold. */
+function rowsProbe() {
+  const { port, database, user, password, checks } = sample.sql;
+  const { query, answer } = must(checks[0], "the sample has checks");
+  return {
+    kind: "sql",
+    name: "rows",
+    engine: "postgresql",
+    port,
+    database,
+    user,
+    password,
+    query,
+    expectedAnswer: answer,
+  } as const;
 }

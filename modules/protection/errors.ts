@@ -10,6 +10,5 @@ export const protectionErrors = defineErrors("protection", {
   "no-plan": "The device has no protection plan or nothing to capture",
   "no-space": "The disk that this action needs is full",
   "machine-failed": "The virtual machine could not be started",
-  "evidence-unreadable": "A file with evidence cannot be read",
-  "source-vanished": "A snapshot that was announced is not in the repository",
+  "probe-failed": "The machine came up, but did not answer a probe as it should",
 });

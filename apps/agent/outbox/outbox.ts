@@ -9,7 +9,6 @@
 import { type FileHandle, open, truncate } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { agentRecord, type AgentRecord } from "@mainstay/contract";
-import { assert } from "@mainstay/kit";
 import * as z from "zod";
 import { readIfThere, unwritable, writeDurably } from "../state/durable-file.ts";
 
@@ -103,15 +102,7 @@ function createOutbox(file: string, contents: Contents, opened: FileHandle): Out
 
   const append = async (content: OutboxContent): Promise<number> => {
     const record = agentRecord.parse({ type: "record", sequence: next, ...content });
-    const { size } = await handle.stat();
-    try {
-      await handle.appendFile(lineOf(record));
-      await handle.datasync();
-    } catch (cause) {
-      // Half a line would join the next record's; a failure here shows again at the next append.
-      await handle.truncate(size).catch(() => undefined);
-      throw unwritable(file, cause);
-    }
+    await appendLine(handle, file, lineOf(record));
     next += 1;
     pending.push(record);
     return record.sequence;
@@ -125,12 +116,9 @@ function createOutbox(file: string, contents: Contents, opened: FileHandle): Out
       await rewrite();
       return;
     }
-    const before = pending.length;
-    deadBytes += pending
-      .filter((record) => record.sequence <= sequence)
-      .reduce((bytes, record) => bytes + lineOf(record).length, 0);
+    const known = pending.filter((record) => record.sequence <= sequence);
     pending = pending.filter((record) => record.sequence > sequence);
-    assert(pending.length <= before, "an acknowledgement adds no records");
+    deadBytes += known.reduce((bytes, record) => bytes + lineOf(record).length, 0);
     if (deadBytes >= COMPACT_BYTES) await rewrite();
   };
 
@@ -152,6 +140,18 @@ function createOutbox(file: string, contents: Contents, opened: FileHandle): Out
     damagedLines: contents.damagedLines,
     close: () => inTurn(() => handle.close()),
   };
+}
+
+async function appendLine(handle: FileHandle, file: string, line: string): Promise<void> {
+  const { size } = await handle.stat();
+  try {
+    await handle.appendFile(line);
+    await handle.datasync();
+  } catch (cause) {
+    // Half a line would join the next record's; a failure here shows again at the next append.
+    await handle.truncate(size).catch(() => undefined);
+    throw unwritable(file, cause);
+  }
 }
 
 function lineOf(value: object): string {

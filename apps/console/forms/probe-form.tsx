@@ -6,10 +6,10 @@ import { useState, type FormEvent } from "react";
 import { useUpdateProtection } from "../pages/devices/use-update-protection.ts";
 import { FormEnd } from "./form-end.tsx";
 import { fieldsOf, probeOf, type ProbeFields } from "./probe-fields.ts";
-import { PROBE_KINDS } from "./probe-words.ts";
+import { PROBE_KIND_LIST, PROBE_KINDS } from "./probe-words.ts";
 
-const KINDS = Object.entries(PROBE_KINDS).map(([value, label]) => ({ value, label }));
-const ENGINES = [
+const KINDS = PROBE_KIND_LIST.map((value) => ({ value, label: PROBE_KINDS[value] }));
+const ENGINES: readonly { readonly value: ProbeFields["engine"]; readonly label: string }[] = [
   { value: "postgresql", label: "PostgreSQL" },
   { value: "mysql", label: "MySQL" },
   { value: "sqlserver", label: "SQL Server" },
@@ -39,8 +39,9 @@ export function ProbeForm({ protection, before, onClose }: ProbeFormProps) {
           label="Kind"
           data={KINDS}
           value={fields.kind}
-          // Select hands back a value of `data`, whose values are the kinds.
-          onChange={(value) => value !== null && set({ kind: value as ProbeFields["kind"] })}
+          onChange={(value) =>
+            set({ kind: KINDS.find((kind) => kind.value === value)?.value ?? fields.kind })
+          }
           allowDeselect={false}
         />
         <TextInput
@@ -145,8 +146,9 @@ function SqlFields({ fields, set }: PartProps) {
           label="Engine"
           data={ENGINES}
           value={fields.engine}
-          // Select hands back a value of `data`, whose values are the engines.
-          onChange={(value) => value !== null && set({ engine: value as ProbeFields["engine"] })}
+          onChange={(value) =>
+            set({ engine: ENGINES.find((engine) => engine.value === value)?.value ?? fields.engine })
+          }
           allowDeselect={false}
         />
         <PortField fields={fields} set={set} />

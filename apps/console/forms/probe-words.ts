@@ -10,6 +10,9 @@ export const PROBE_KINDS: Readonly<Record<ProbeSpec["kind"], string>> = {
   "guest-command": "Command inside the machine",
 };
 
+/** In the order offered: what proves most comes first. */
+export const PROBE_KIND_LIST = ["sql", "http", "tcp", "screen-text", "guest-command"] as const;
+
 export function probeWords(probe: ProbeSpec): string {
   switch (probe.kind) {
     case "tcp":

@@ -5,7 +5,7 @@ import type { CaptureSource, DeviceProtection } from "@mainstay/contract";
 import { useState, type FormEvent } from "react";
 import { useUpdateProtection } from "../pages/devices/use-update-protection.ts";
 import { FormEnd } from "./form-end.tsx";
-import { SOURCE_KINDS } from "./source-words.ts";
+import { SOURCE_KIND_LIST, SOURCE_KINDS } from "./source-words.ts";
 
 type Fields = {
   readonly kind: CaptureSource["kind"];
@@ -15,7 +15,7 @@ type Fields = {
   readonly node: string;
 };
 
-const KINDS = Object.entries(SOURCE_KINDS).map(([value, label]) => ({ value, label }));
+const KINDS = SOURCE_KIND_LIST.map((value) => ({ value, label: SOURCE_KINDS[value] }));
 
 type SourceFormProps = { readonly protection: DeviceProtection; readonly onClose: () => void };
 
@@ -33,8 +33,7 @@ export function SourceForm({ protection, onClose }: SourceFormProps) {
         label="Kind"
         data={KINDS}
         value={fields.kind}
-        // Select hands back a value of `data`, whose values are the kinds.
-        onChange={(value) => value !== null && set({ kind: value as Fields["kind"] })}
+        onChange={(value) => set({ kind: KINDS.find((kind) => kind.value === value)?.value ?? fields.kind })}
         allowDeselect={false}
       />
       <TextInput

@@ -9,6 +9,8 @@ export const SOURCE_KINDS: Readonly<Record<CaptureSource["kind"], string>> = {
   files: "Files and folders",
 };
 
+export const SOURCE_KIND_LIST = ["raw", "qcow2", "qemu", "files"] as const;
+
 export function sourceWords(source: CaptureSource): string {
   switch (source.kind) {
     case "raw":

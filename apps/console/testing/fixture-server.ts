@@ -6,7 +6,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { readFile } from "node:fs/promises";
-import { connect, type AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { extname, join, normalize } from "node:path";
 import { allRoutes, errorCodes, type ErrorCode, type Role, type Route } from "@mainstay/contract";
 import { WebSocketServer, type WebSocket } from "ws";
@@ -39,13 +39,14 @@ export async function startFixtureServer(options: FixtureServerOptions): Promise
       send(response, 500, { error: { code: "server.defect", message: String(cause), values: {} } });
     });
   });
-  serveSockets(server, options);
+  const sockets = serveSockets(server, options);
   await new Promise<void>((resolve) => server.listen(options.port ?? 0, "127.0.0.1", resolve));
-  // A server that listens on TCP has an AddressInfo.
-  const { port } = server.address() as AddressInfo;
+  const bound = server.address();
+  const port = typeof bound === "object" && bound !== null ? bound.port : 0;
   return {
     address: `http://127.0.0.1:${port}`,
     async [Symbol.asyncDispose]() {
+      for (const socket of sockets.clients) socket.terminate();
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
     },
@@ -95,7 +96,7 @@ function findRoute(method: string, path: string): Found | undefined {
   return undefined;
 }
 
-function serveSockets(server: Server, options: FixtureServerOptions): void {
+function serveSockets(server: Server, options: FixtureServerOptions): WebSocketServer {
   const sockets = new WebSocketServer({ noServer: true });
   server.on("upgrade", (request, socket, head) => {
     sockets.handleUpgrade(request, socket, head, (opened) => {
@@ -105,6 +106,7 @@ function serveSockets(server: Server, options: FixtureServerOptions): void {
       else opened.close();
     });
   });
+  return sockets;
 }
 
 function bridge(opened: WebSocket, path: string): void {
@@ -158,7 +160,7 @@ function send(response: ServerResponse, status: number, body: unknown): void {
 }
 
 async function textOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString("utf8");
+  let text = "";
+  for await (const chunk of request.setEncoding("utf8")) text += String(chunk);
+  return text;
 }

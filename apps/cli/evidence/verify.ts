@@ -33,7 +33,9 @@ export const command = defineCommand({
     }
     const trusted =
       options.key === undefined ? "by the file's own key; compare its fingerprint" : "by the key given";
-    terminal.print(`Intact: ${verdict.records} records, signed ${trusted}`);
+    terminal.print(
+      `Intact: ${verdict.records} ${verdict.records === 1 ? "record" : "records"}, signed ${trusted}`,
+    );
     terminal.print(`Key ${verdict.publicKey}, fingerprint ${fingerprintOf(verdict.publicKey)}`);
     terminal.print(`Head ${verdict.head.sequence}:${verdict.head.hash}, exported ${verdict.exportedAt}`);
     return 0;

@@ -30,6 +30,11 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
         load: () => import("./demo.ts"),
       },
       {
+        words: "peer invite",
+        summary: "Let another Mainstay keep replicas here",
+        load: () => import("./peer/invite.ts"),
+      },
+      {
         words: "admin sign-in-link",
         summary: "Make a one-time sign-in link",
         load: () => import("./server/sign-in-link.ts"),

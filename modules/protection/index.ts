@@ -9,3 +9,4 @@ export {
   type VerifyOptions,
 } from "./evidence/verify.ts";
 export { createProtection, protectionDeclaration, type ProtectionNeeds } from "./module.ts";
+export { invitePeer, isPeerNameTaken } from "./peers/peer-store.ts";

@@ -84,6 +84,8 @@ create table protection.run (
   kind text not null check (kind in ('backup', 'replication', 'restore-test', 'verification', 'retention')),
   state text not null check (state in ('queued', 'running', 'succeeded', 'failed', 'interrupted')),
   work_id uuid,
+  -- The id it was asked for under, before the agent began it and named it: whoever asked can go on asking by it.
+  asked_as uuid unique,
   queued_at timestamptz not null,
   started_at timestamptz,
   finished_at timestamptz,

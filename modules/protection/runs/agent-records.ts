@@ -21,10 +21,10 @@ export function agentHooks(parts: ProtectionParts, onBackup: OnBackup): AgentHoo
       "run-started": async (tx, device, { body }) => {
         if (!(await isOwn(tx, device, body.runId))) return;
         await closeEarlierRuns(parts, tx, device, body.runId);
-        await forgetQueuedBackups(tx, device);
+        const askedAs = await takeQueuedBackup(tx, device);
         const { customerId, deviceId } = device;
         const made = { id: body.runId, customerId, deviceId, kind: "backup", state: "running" } as const;
-        await insertRun(tx, { ...made, workId: body.workId }, parts.platform.clock.now());
+        await insertRun(tx, { ...made, workId: body.workId, askedAs }, parts.platform.clock.now());
         await announceRun(parts, tx, device, body.runId);
       },
       "work-refused": async (tx, device, { body }) => {
@@ -93,11 +93,13 @@ async function isOwn(tx: Tx, device: AgentDevice, runId: string): Promise<boolea
 
 const QUEUED_BACKUPS = `select id from protection.run where device_id = $1 and kind = 'backup' and state = 'queued'`;
 
-/** The agent names its runs itself: what held the place of the one now begun has done its service. */
-async function forgetQueuedBackups(tx: Tx, device: AgentDevice): Promise<void> {
-  await tx.query("delete from protection.run where device_id = $1 and kind = 'backup' and state = 'queued'", [
-    device.deviceId,
-  ]);
+/** The agent names its runs itself: the one now begun takes the place, and the old name, of the one that was queued. */
+async function takeQueuedBackup(tx: Tx, device: AgentDevice): Promise<string | undefined> {
+  const [queued] = await tx.query<{ readonly id: string }>(
+    "delete from protection.run where device_id = $1 and kind = 'backup' and state = 'queued' returning id",
+    [device.deviceId],
+  );
+  return queued?.id;
 }
 
 /** An agent runs one backup at a time: an open one beside a new one was lost with the agent's folder. */

@@ -22,6 +22,8 @@ export type NewRun = {
   readonly kind: RunKind;
   readonly state: "queued" | "running";
   readonly workId?: string | null;
+  /** The id of the queued run whose place it takes. */
+  readonly askedAs?: string | undefined;
 };
 
 export type RunOutcome =
@@ -47,8 +49,8 @@ export type ProgressOf = (id: string) => RunProgress | undefined;
 /** Told twice, the first stays. */
 export async function insertRun(tx: Tx, made: NewRun, at: Date): Promise<void> {
   await tx.query(
-    `insert into protection.run (id, customer_id, device_id, kind, state, work_id, queued_at, started_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8) on conflict (id) do nothing`,
+    `insert into protection.run (id, customer_id, device_id, kind, state, work_id, queued_at, started_at, asked_as)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (id) do nothing`,
     [
       made.id,
       made.customerId,
@@ -58,6 +60,7 @@ export async function insertRun(tx: Tx, made: NewRun, at: Date): Promise<void> {
       made.workId ?? null,
       at,
       made.state === "running" ? at : null,
+      made.askedAs ?? null,
     ],
   );
 }
@@ -86,7 +89,7 @@ export async function finishRun(tx: Tx, id: string, outcome: RunOutcome, at: Dat
 }
 
 export async function readRun(tx: Tx, id: string, progressOf: ProgressOf): Promise<Run | undefined> {
-  const [row] = await tx.query<RunRow>("select * from protection.run where id = $1", [id]);
+  const [row] = await tx.query<RunRow>("select * from protection.run where id = $1 or asked_as = $1", [id]);
   return row === undefined ? undefined : runOf(row, progressOf);
 }
 

@@ -1,0 +1,87 @@
+/** Waiting for what the server does in the background. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Client, DeviceId, RecoverySession, RestorePoint, RestoreTest, Run, VaultId } from "@mainstay/contract";
+import { must } from "@mainstay/kit";
+
+const POLL_MS = 200;
+const WAIT_MS_MAX = 15 * 60_000;
+
+/** Starts the run, or joins the one that is on its way, and waits for its success. */
+export async function runToEnd(
+  client: Client,
+  deviceId: DeviceId,
+  kind: "backup" | "replication",
+  signal: AbortSignal,
+): Promise<Run> {
+  let run = await untilAccepted(() => client.runs.start({ params: { deviceId }, body: { kind } }), signal);
+  await waitUntil(async () => {
+    run = await client.runs.read({ params: { runId: run.id } });
+    return run.state !== "queued" && run.state !== "running";
+  }, signal);
+  if (run.state === "succeeded") return run;
+  throw new Error(`The ${kind} ${run.state}: ${run.error?.message ?? "no reason is on record"}`);
+}
+
+export async function newestPoint(client: Client, deviceId: DeviceId): Promise<RestorePoint> {
+  const { items } = await client.restorePoints.list({ query: { deviceId, limit: 1 } });
+  return must(items[0], "a backup that succeeded made a restore point");
+}
+
+export async function untilReplicated(
+  client: Client,
+  point: RestorePoint,
+  vaultId: VaultId,
+  signal: AbortSignal,
+): Promise<void> {
+  await waitUntil(async () => {
+    const { replicas } = await client.restorePoints.read({ params: { restorePointId: point.id } });
+    return replicas.some((replica) => replica.vaultId === vaultId && replica.state === "present");
+  }, signal);
+}
+
+/** Resolves when the machine runs and its ports can be reached. */
+export async function untilForwarded(
+  client: Client,
+  session: RecoverySession,
+  signal: AbortSignal,
+): Promise<RecoverySession> {
+  let now = session;
+  await waitUntil(async () => {
+    now = await client.recoverySessions.read({ params: { recoverySessionId: session.id } });
+    if (now.state === "failed") throw new Error(`The recovery failed: ${now.error?.message ?? "no reason is on record"}`);
+    return now.forwards.length > 0;
+  }, signal);
+  return now;
+}
+
+export async function untilTested(client: Client, test: RestoreTest, signal: AbortSignal): Promise<RestoreTest> {
+  let now = test;
+  await waitUntil(async () => {
+    now = await client.restoreTests.read({ params: { restoreTestId: test.id } });
+    return now.state !== "queued" && now.state !== "running";
+  }, signal);
+  return now;
+}
+
+/** The agent may still be connecting. */
+async function untilAccepted<Result>(ask: () => Promise<Result>, signal: AbortSignal): Promise<Result> {
+  const deadlineMs = performance.now() + 30_000;
+  for (;;) {
+    try {
+      return await ask();
+    } catch (cause) {
+      const isAway = cause instanceof Error && "code" in cause && cause.code === "protection.agent-away";
+      if (!isAway || performance.now() > deadlineMs) throw cause;
+      await sleep(POLL_MS, undefined, { signal });
+    }
+  }
+}
+
+async function waitUntil(isDone: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
+  const deadlineMs = performance.now() + WAIT_MS_MAX;
+  while (!(await isDone())) {
+    if (performance.now() > deadlineMs) throw new Error(`Nothing came of it within ${WAIT_MS_MAX / 60_000} minutes`);
+    await sleep(POLL_MS, undefined, { signal });
+  }
+}

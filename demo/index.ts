@@ -1,0 +1,1 @@
+export { runDemo, type DemoOptions, type DemoReport } from "./run-demo.ts";

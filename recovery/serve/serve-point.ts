@@ -2,16 +2,22 @@
 
 import type { BlockDevice } from "@mainstay/nbd";
 import { serveNbd } from "@mainstay/nbd";
-import { findSnapshot, loadIndex, openContent, openReader, type ContentReader, type Repository, type Snapshot } from "@mainstay/vault";
+import {
+  findSnapshot,
+  loadIndex,
+  openContent,
+  openReader,
+  type ContentReader,
+  type Repository,
+  type Snapshot,
+} from "@mainstay/vault";
 import { openOverlay, type Overlay } from "../overlay/overlay.ts";
 import { loadBootTrace, readAhead, recordBootTrace, saveBootTrace, type BootTrace } from "./boot-trace.ts";
 import { createPointDevice } from "./point-device.ts";
 import { parsePointName } from "./point-name.ts";
 
-export type ServePointOptions = {
+type ServeOptions = {
   readonly repository: Repository;
-  /** `POINT`, `POINT:DISK` or `POINT:/path/in/it`. */
-  readonly point: string;
   /** A unix socket's path. */
   readonly socket: string;
   /** File that takes the writes; without it the disk is read-only. */
@@ -21,10 +27,22 @@ export type ServePointOptions = {
   readonly signal?: AbortSignal | undefined;
 };
 
-export type ServedPoint = AsyncDisposable & {
+export type ServePointOptions = ServeOptions & {
+  /** `POINT`, `POINT:DISK` or `POINT:/path/in/it`. */
+  readonly point: string;
+};
+
+export type ServeDiskOptions = ServeOptions & {
+  readonly snapshot: Snapshot;
+  /** See `openContent`. */
+  readonly path?: string | undefined;
+};
+
+export type ServedDisk = AsyncDisposable & {
   readonly snapshot: Snapshot;
   readonly sizeBytes: number;
   readonly socket: string;
+  readonly device: BlockDevice;
   readonly reader: ContentReader;
   readonly overlay?: Overlay | undefined;
   /** Resolves when the disk was first read from. */
@@ -32,36 +50,42 @@ export type ServedPoint = AsyncDisposable & {
 };
 
 /**
- * Resolves when the socket takes connections. The repository stays the caller's.
+ * Finds the restore point, loads the index, and serves. The repository stays the caller's.
  *
  * Errors: `vault.no-such-point` and others of the vault, `overlay.*`, `nbd.*`.
  */
-export async function servePoint(options: ServePointOptions): Promise<ServedPoint> {
+export async function servePoint(options: ServePointOptions): Promise<ServedDisk> {
   const { repository, signal } = options;
   const { point, path } = parsePointName(options.point);
   const [snapshot] = await Promise.all([findSnapshot(repository, point, signal), loadIndex(repository, signal)]);
+  return serveDisk({ ...options, snapshot, path });
+}
+
+/** Resolves when the socket takes connections. The index must be loaded. Errors: as {@link servePoint}. */
+export async function serveDisk(options: ServeDiskOptions): Promise<ServedDisk> {
+  const { repository, snapshot, path, socket, signal } = options;
   const reader = openReader(repository, await openContent(repository, snapshot, path, signal));
   await using stack = new AsyncDisposableStack();
   const trace = recordBootTrace();
   const device = createPointDevice(reader, trace);
   if (options.bootTrace !== undefined) await startReadingAhead(stack, options.bootTrace, reader, trace);
-  let served: BlockDevice = device;
   let overlay: Overlay | undefined;
   if (options.overlay !== undefined) {
     const identity = `${repository.config.id}/${snapshot.id}/${path ?? ""}`;
     overlay = stack.use(await openOverlay({ base: device, identity, path: options.overlay }));
-    served = overlay;
   }
-  stack.use(await serveNbd({ exports: served, listen: { path: options.socket } }));
-  const open = stack.move();
+  const served = overlay ?? device;
+  stack.use(await serveNbd({ exports: served, listen: { path: socket } }));
+  const held = stack.move();
   return {
     snapshot,
     sizeBytes: reader.sizeBytes,
-    socket: options.socket,
+    socket,
+    device: served,
     reader,
     overlay,
     firstRead: device.firstRead,
-    [Symbol.asyncDispose]: () => open.disposeAsync(),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
   };
 }
 

@@ -112,8 +112,7 @@ const customers = createRoute({
 const customer = createRoute({
   getParentRoute: () => signedIn,
   path: "/customers/$customerId",
-  // The server decides whether the text is an id; a wrong one answers as not found.
-  params: { parse: ({ customerId }) => ({ customerId: customerId as CustomerId }) },
+  params: { parse: ({ customerId }) => ({ customerId: branded<CustomerId>(customerId) }) },
   loader: ({ context: { queries }, params: { customerId } }) =>
     Promise.all([
       queries.ensureQueryData(customerQuery(customerId)),
@@ -126,7 +125,7 @@ const customer = createRoute({
 const device = createRoute({
   getParentRoute: () => signedIn,
   path: "/devices/$deviceId",
-  params: { parse: ({ deviceId }) => ({ deviceId: deviceId as DeviceId }) },
+  params: { parse: ({ deviceId }) => ({ deviceId: branded<DeviceId>(deviceId) }) },
   loader: async ({ context: { queries }, params: { deviceId } }) => {
     const [seen] = await Promise.all([
       queries.ensureQueryData(deviceOverviewQuery(deviceId)),
@@ -161,7 +160,7 @@ const recoverySession = createRoute({
   getParentRoute: () => signedIn,
   path: "/recovery-sessions/$recoverySessionId",
   params: {
-    parse: ({ recoverySessionId }) => ({ recoverySessionId: recoverySessionId as RecoverySessionId }),
+    parse: ({ recoverySessionId }) => ({ recoverySessionId: branded<RecoverySessionId>(recoverySessionId) }),
   },
   loader: async ({ context: { queries }, params: { recoverySessionId } }) => {
     const session = await queries.ensureQueryData(recoverySessionQuery(recoverySessionId));
@@ -179,7 +178,7 @@ const recoverySession = createRoute({
 const restoreTest = createRoute({
   getParentRoute: () => signedIn,
   path: "/restore-tests/$restoreTestId",
-  params: { parse: ({ restoreTestId }) => ({ restoreTestId: restoreTestId as RestoreTestId }) },
+  params: { parse: ({ restoreTestId }) => ({ restoreTestId: branded<RestoreTestId>(restoreTestId) }) },
   loader: async ({ context: { queries }, params: { restoreTestId } }) => {
     const test = await queries.ensureQueryData(restoreTestQuery(restoreTestId));
     await Promise.all([
@@ -269,4 +268,11 @@ export const routeTree = root.addChildren([
 /** Left out rather than `undefined`, so that the address stays short. */
 function textOf(name: "q" | "show", value: unknown): OverviewSearch {
   return typeof value === "string" && value !== "" ? { [name]: value } : {};
+}
+
+/** The text of an address as an id. It is not checked here: the server answers a wrong one with words that can be shown. */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller names the brand
+function branded<Id extends string>(text: string): Id {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a brand has no value to check at run time
+  return text as Id;
 }

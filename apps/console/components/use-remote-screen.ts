@@ -22,9 +22,7 @@ export function useRemoteScreen(
   useEffect(() => {
     const leaving = new AbortController();
     setState("connecting");
-    void connect(target, path, viewOnly, leaving.signal, setState).then((rfb) => {
-      connection.current = rfb;
-    });
+    void connect(target, path, viewOnly, leaving.signal, setState).then((rfb) => (connection.current = rfb));
     return () => {
       leaving.abort();
       connection.current = null;

@@ -30,7 +30,7 @@ function withoutKnown(password: string, known: readonly string[]): string {
 
 /** Characters that continue a repetition or a run (aaaa, 1234) add nothing. */
 function estimateBits(password: string): number {
-  const codes = [...password].map((character) => character.codePointAt(0) ?? 0);
+  const codes = Array.from(password, (character) => character.codePointAt(0) ?? 0);
   const telling = codes.filter((code, position) => {
     const step = code - (codes[position - 1] ?? -9);
     return Math.abs(step) > 1;

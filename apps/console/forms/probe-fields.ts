@@ -71,27 +71,23 @@ export function probeOf(fields: ProbeFields): ProbeSpec {
       return { kind: "tcp", name, port };
     case "http":
       return {
-        ...{
-          kind: "http",
-          name,
-          port,
-          scheme: fields.scheme,
-          path: fields.path,
-          expectedStatus: fields.expectedStatus,
-        },
+        kind: "http",
+        name,
+        port,
+        scheme: fields.scheme,
+        path: fields.path,
+        expectedStatus: fields.expectedStatus,
         ...(fields.expected === "" ? {} : { expectedText: fields.expected }),
       };
     case "sql":
       return {
-        ...{
-          kind: "sql",
-          name,
-          port,
-          engine: fields.engine,
-          database: fields.database,
-          user: fields.user,
-          query: fields.query,
-        },
+        kind: "sql",
+        name,
+        port,
+        engine: fields.engine,
+        database: fields.database,
+        user: fields.user,
+        query: fields.query,
         ...(fields.password === "" ? {} : { password: fields.password }),
         ...(fields.expected === "" ? {} : { expectedAnswer: fields.expected }),
       };
@@ -99,7 +95,10 @@ export function probeOf(fields: ProbeFields): ProbeSpec {
       return { kind: "screen-text", name, text: fields.text };
     case "guest-command":
       return {
-        ...{ kind: "guest-command", name, command: fields.command, arguments: linesOf(fields.argumentLines) },
+        kind: "guest-command",
+        name,
+        command: fields.command,
+        arguments: linesOf(fields.argumentLines),
         ...(fields.expected === "" ? {} : { expectedOutput: fields.expected }),
       };
   }

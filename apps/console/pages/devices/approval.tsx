@@ -1,4 +1,4 @@
-/** A device that enrolled and waits: compare its key with what the agent printed, then let it in. */
+/** A device that enrolled and waits: see whose key it is, then let it in. */
 
 import { Button } from "@mantine/core";
 import type { Device } from "@mainstay/contract";
@@ -19,7 +19,7 @@ export function Approval({ device }: { readonly device: Device }) {
   return (
     <Panel
       title="Waits for approval"
-      description="Until a technician approves it, this device gets no work. Compare the key with the one its agent printed when it enrolled."
+      description="Until a technician approves it, this device gets no work. Approve it only if you expected it; below is the fingerprint of the key that was made on it."
       actions={
         may.change && (
           <Button onClick={() => approve.mutate()} loading={approve.isPending}>

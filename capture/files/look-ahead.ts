@@ -44,7 +44,7 @@ export async function* lookAhead(
   for (const name of names) {
     const entry = lookAt(options, folder, name, parent);
     // Heard when its turn comes, unless the walk fails before.
-    entry.catch(() => undefined);
+    void entry.catch(() => undefined);
     looking.push(entry);
     const [first] = looking;
     if (looking.length < AHEAD_MAX || first === undefined) continue;
@@ -87,7 +87,7 @@ export async function lookAt(
 /** Names in the order of their bytes. */
 export async function listFolder(path: Buffer, parent: ParentFolder | undefined): Promise<Listing> {
   const [names] = await Promise.all([readdir(path, { encoding: "buffer" }), parent?.load()]);
-  return { names: names.sort(Buffer.compare), parent };
+  return { names: names.sort((left, right) => Buffer.compare(left, right)), parent };
 }
 
 export function joinPath(folder: Buffer, name: Buffer): Buffer {

@@ -80,7 +80,7 @@ export async function backupImage(options: BackupImageOptions): Promise<BackupRe
     await lock.assertHeld();
     const snapshot = await saveSnapshot(repository, snapshotOf(options, capture, tree, parent, time));
     await capture.settle();
-    const disks = written.map(({ tree: _, ...disk }) => disk);
+    const disks = written.map(({ tree: _tree, ...disk }) => disk);
     const readBytes = disks.reduce((sum, disk) => sum + disk.readBytes, 0);
     const durationMs = clock.monotonicMs() - startMs;
     return { ...figures, snapshot, parent: parent?.id, disks, readBytes, durationMs, resumedPacks };

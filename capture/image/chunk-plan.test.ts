@@ -3,7 +3,7 @@
 import { appendExtent, type Extent } from "@mainstay/nbd";
 import { layoutWith } from "@mainstay/vault";
 import { testSeed } from "@mainstay/vault/testing";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { planChunks } from "./chunk-plan.ts";
 

@@ -1,8 +1,16 @@
 /** Waiting for what the server does in the background. */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Client, DeviceId, RecoverySession, RestorePoint, RestoreTest, Run, VaultId } from "@mainstay/contract";
-import { must } from "@mainstay/kit";
+import type {
+  Client,
+  DeviceId,
+  RecoverySession,
+  RestorePoint,
+  RestoreTest,
+  Run,
+  VaultId,
+} from "@mainstay/contract";
+import { assert, must } from "@mainstay/kit";
 
 const POLL_MS = 200;
 const WAIT_MS_MAX = 15 * 60_000;
@@ -23,9 +31,17 @@ export async function runToEnd(
   throw new Error(`The ${kind} ${run.state}: ${run.error?.message ?? "no reason is on record"}`);
 }
 
-export async function newestPoint(client: Client, deviceId: DeviceId): Promise<RestorePoint> {
-  const { items } = await client.restorePoints.list({ query: { deviceId, limit: 1 } });
-  return must(items[0], "a backup that succeeded made a restore point");
+/** The restore point that a backup made, once the server has found it in the repository. */
+export async function pointOf(client: Client, run: Run, signal: AbortSignal): Promise<RestorePoint> {
+  const restorePointId = run.result?.kind === "backup" ? run.result.restorePointId : undefined;
+  assert(restorePointId !== undefined, "a backup that succeeded made a restore point");
+  let point: RestorePoint | undefined;
+  await waitUntil(async () => {
+    const { items } = await client.restorePoints.list({ query: { deviceId: run.deviceId, limit: 10 } });
+    point = items.find(({ id }) => id === restorePointId);
+    return point !== undefined;
+  }, signal);
+  return must(point, "it was waited for");
 }
 
 export async function untilReplicated(
@@ -40,6 +56,22 @@ export async function untilReplicated(
   }, signal);
 }
 
+/** What all replications of the device sent, also those that followed a backup by themselves. */
+export async function replicationFigures(
+  client: Client,
+  deviceId: DeviceId,
+): Promise<{ readonly runs: number; readonly sentBytes: number; readonly packs: number }> {
+  const { items } = await client.runs.list({ query: { deviceId, kind: "replication", state: "succeeded" } });
+  const results = items.flatMap(({ result }) =>
+    result?.kind === "replication" && result.packs > 0 ? [result] : [],
+  );
+  return {
+    runs: results.length,
+    sentBytes: results.reduce((sum, { sentBytes }) => sum + sentBytes, 0),
+    packs: results.reduce((sum, { packs }) => sum + packs, 0),
+  };
+}
+
 /** Resolves when the machine runs and its ports can be reached. */
 export async function untilForwarded(
   client: Client,
@@ -49,13 +81,18 @@ export async function untilForwarded(
   let now = session;
   await waitUntil(async () => {
     now = await client.recoverySessions.read({ params: { recoverySessionId: session.id } });
-    if (now.state === "failed") throw new Error(`The recovery failed: ${now.error?.message ?? "no reason is on record"}`);
+    if (now.state === "failed")
+      throw new Error(`The recovery failed: ${now.error?.message ?? "no reason is on record"}`);
     return now.forwards.length > 0;
   }, signal);
   return now;
 }
 
-export async function untilTested(client: Client, test: RestoreTest, signal: AbortSignal): Promise<RestoreTest> {
+export async function untilTested(
+  client: Client,
+  test: RestoreTest,
+  signal: AbortSignal,
+): Promise<RestoreTest> {
   let now = test;
   await waitUntil(async () => {
     now = await client.restoreTests.read({ params: { restoreTestId: test.id } });
@@ -81,7 +118,8 @@ async function untilAccepted<Result>(ask: () => Promise<Result>, signal: AbortSi
 async function waitUntil(isDone: () => Promise<boolean>, signal: AbortSignal): Promise<void> {
   const deadlineMs = performance.now() + WAIT_MS_MAX;
   while (!(await isDone())) {
-    if (performance.now() > deadlineMs) throw new Error(`Nothing came of it within ${WAIT_MS_MAX / 60_000} minutes`);
+    if (performance.now() > deadlineMs)
+      throw new Error(`Nothing came of it within ${WAIT_MS_MAX / 60_000} minutes`);
     await sleep(POLL_MS, undefined, { signal });
   }
 }

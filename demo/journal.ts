@@ -15,7 +15,11 @@ export type StepOutcome = { readonly bytes?: number | undefined; readonly remark
 export type Journal = {
   readonly steps: readonly Step[];
   /** Runs `work`, saying so before and after. `tell` makes the outcome of the result. */
-  step<Result>(what: string, work: () => Promise<Result>, tell?: (result: Result) => StepOutcome): Promise<Result>;
+  step<Result>(
+    what: string,
+    work: () => Promise<Result>,
+    tell?: (result: Result) => StepOutcome,
+  ): Promise<Result>;
 };
 
 export function openJournal(say: (line: string) => void): Journal {

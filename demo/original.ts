@@ -22,7 +22,11 @@ const START_TIMEOUT_MS = 300_000;
 const GUEST_TIMEOUT_MS = 60_000;
 const PGBENCH_CLIENTS = 4;
 
-export async function startOriginal(sample: SampleServer, folder: string, signal: AbortSignal): Promise<Original> {
+export async function startOriginal(
+  sample: SampleServer,
+  folder: string,
+  signal: AbortSignal,
+): Promise<Original> {
   const qmpSocket = join(folder, "qmp.sock");
   const machine = await startMachine(
     {
@@ -58,7 +62,12 @@ export async function startOriginal(sample: SampleServer, folder: string, signal
   }
 }
 
-async function runPgbench(machine: Machine, database: string, seconds: number, signal: AbortSignal): Promise<number> {
+async function runPgbench(
+  machine: Machine,
+  database: string,
+  seconds: number,
+  signal: AbortSignal,
+): Promise<number> {
   const agent = must(machine.guestAgent, "the sample has a guest agent");
   await agent.ping({ timeoutMs: GUEST_TIMEOUT_MS, signal });
   const command = `pgbench --client=${PGBENCH_CLIENTS} --time=${seconds} --no-vacuum ${database}`;

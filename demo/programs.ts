@@ -51,7 +51,10 @@ export function startProgram(words: readonly string[], log: string): RunningProg
 
 /** Runs `mainstay WORDS… --json` to its end and gives what it printed. */
 export async function runProgram(words: readonly string[], signal: AbortSignal): Promise<unknown> {
-  const child = spawn(process.execPath, [CLI, ...words, "--json"], { stdio: ["ignore", "pipe", "pipe"], signal });
+  const child = spawn(process.execPath, [CLI, ...words, "--json"], {
+    stdio: ["ignore", "pipe", "pipe"],
+    signal,
+  });
   const [output, errors] = [collect(child.stdout), collect(child.stderr)];
   const [status] = await once(child, "exit");
   if (status === 0) return JSON.parse(await output);

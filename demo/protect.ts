@@ -38,10 +38,25 @@ export async function enrolDevice(
     body: { customerId, siteId: site.id, approval: "automatic" },
   });
   const data = join(folder, "agent");
-  const enrol = ["agent", "enrol", "--token", text, "--data", data, "--name", hostName, "--kind", "virtual-machine"];
+  const enrol = [
+    "agent",
+    "enrol",
+    "--token",
+    text,
+    "--data",
+    data,
+    "--name",
+    hostName,
+    "--kind",
+    "virtual-machine",
+  ];
   // What `agent enrol --json` prints, see there.
   const { deviceId } = (await runProgram(enrol, signal)) as { deviceId: DeviceId };
-  return { deviceId, customerId, agent: startProgram(["agent", "run", "--data", data], join(folder, "agent.log")) };
+  return {
+    deviceId,
+    customerId,
+    agent: startProgram(["agent", "run", "--data", data], join(folder, "agent.log")),
+  };
 }
 
 /** An hour's RPO, replicated off-site; restore tests are switched on later, so that the story stays in order. */

@@ -6,8 +6,16 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, formatBytes, formatDuration, GIB, must } from "@mainstay/kit";
+import type { DeviceId, RestorePoint, VaultId } from "@mainstay/contract";
 import { buildSampleServer, type SampleServer } from "@mainstay/samples";
-import { newestPoint, runToEnd, untilForwarded, untilReplicated, untilTested } from "./follow.ts";
+import {
+  pointOf,
+  replicationFigures,
+  runToEnd,
+  untilForwarded,
+  untilReplicated,
+  untilTested,
+} from "./follow.ts";
 import { openJournal, type Journal, type Step } from "./journal.ts";
 import { startOriginal, type Original } from "./original.ts";
 import { runProgram } from "./programs.ts";
@@ -49,19 +57,22 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   stack.defer(() => original.machine.stop());
   const { client } = ours;
   const { deviceId, vault } = await protect(ours, offSite, original, sample, options, journal, stack);
-  const rowsBefore = await backUpAndChange(ours, deviceId, original, options, journal);
-  const point = await newestPoint(client, deviceId);
+  const { rows: rowsBefore, point } = await backUpAndChange(ours, deviceId, original, options, journal);
   await journal.step(
     "Replicate off-site",
     async () => {
-      const run = await runToEnd(client, deviceId, "replication", signal);
+      await runToEnd(client, deviceId, "replication", signal);
       await untilReplicated(client, point, vault.id, signal);
-      return run;
+      return replicationFigures(client, deviceId);
     },
-    ({ result }) => (result?.kind === "replication" ? { bytes: result.sentBytes, remark: `${result.packs} packs sent` } : {}),
+    // The first restore point went while rows were being changed: replication follows each backup by itself.
+    ({ runs, sentBytes, packs }) => ({
+      bytes: sentBytes,
+      remark: `${packs} packs sent in ${runs} runs; nothing twice`,
+    }),
   );
   await journal.step("Stop the server and delete its disk", () => original.destroy());
-  const rowsAfter = await recoverOffSite(ours, deviceId, vault.id, sample, rowsBefore, options, journal);
+  const rowsAfter = await recoverOffSite(ours, point, vault.id, sample, rowsBefore, options, journal);
   await testAndSign(ours, deviceId, vault.id, sample, rowsBefore, options, journal);
   const held = stack.move();
   return {
@@ -74,7 +85,10 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   };
 }
 
-async function buildSample({ folder, variant, signal, say }: DemoOptions, journal: Journal): Promise<SampleServer> {
+async function buildSample(
+  { folder, variant, signal, say }: DemoOptions,
+  journal: Journal,
+): Promise<SampleServer> {
   return journal.step(
     "Build the sample server",
     () =>
@@ -84,11 +98,18 @@ async function buildSample({ folder, variant, signal, say }: DemoOptions, journa
         signal,
         onProgress: ({ text }) => say(`    ${text}`),
       }),
-    (sample) => ({ bytes: sample.sizeBytes, remark: "Debian, PostgreSQL, real rows; a virtual disk of this size" }),
+    (sample) => ({
+      bytes: sample.sizeBytes,
+      remark: "Debian, PostgreSQL, real rows; a virtual disk of this size",
+    }),
   );
 }
 
-async function startSites(options: DemoOptions, journal: Journal, stack: AsyncDisposableStack): Promise<[Site, Site]> {
+async function startSites(
+  options: DemoOptions,
+  journal: Journal,
+  stack: AsyncDisposableStack,
+): Promise<[Site, Site]> {
   const start = async (name: string, part: string): Promise<Site> => {
     const folder = join(options.folder, part);
     // PostgreSQL, which may run as another user, has to pass through; its own folder is private.
@@ -132,11 +153,11 @@ async function protect(
 /** First backup, real work on real rows, and a backup of what that changed; the rows as they were at its moment. */
 async function backUpAndChange(
   { client }: Site,
-  deviceId: Awaited<ReturnType<typeof enrolDevice>>["deviceId"],
+  deviceId: DeviceId,
   original: Original,
   { pgbenchSeconds, signal }: DemoOptions,
   journal: Journal,
-): Promise<Rows> {
+): Promise<{ readonly rows: Rows; readonly point: RestorePoint }> {
   const backUp = (what: string) =>
     journal.step(
       what,
@@ -159,8 +180,8 @@ async function backUpAndChange(
   );
   const rows = await askRows(original.sql);
   const written = (await writtenByGuest(original)) - before;
-  await backUp(`Back up only what changed (the guest wrote ${formatBytes(written)})`);
-  return rows;
+  const run = await backUp(`Back up only what changed (the guest wrote ${formatBytes(written)})`);
+  return { rows, point: await pointOf(client, run, signal) };
 }
 
 /** Bytes that the guest wrote to its disk so far, by QEMU's own count. */
@@ -172,14 +193,13 @@ async function writtenByGuest({ machine }: Original): Promise<number> {
 
 async function recoverOffSite(
   { client }: Site,
-  deviceId: Awaited<ReturnType<typeof enrolDevice>>["deviceId"],
-  vaultId: Awaited<ReturnType<typeof joinOffSite>>["id"],
+  point: RestorePoint,
+  vaultId: VaultId,
   { sql }: SampleServer,
   wanted: Rows,
   { signal }: DemoOptions,
   journal: Journal,
 ): Promise<Rows> {
-  const point = await newestPoint(client, deviceId);
   const session = await journal.step(
     "Run it from the off-site vault, until it answers SQL",
     async () => {
@@ -197,10 +217,14 @@ async function recoverOffSite(
     },
     ({ timeline }) => {
       const served = timeline.find(({ stage }) => stage === "served");
-      return { remark: served === undefined ? undefined : `disk served after ${formatDuration(served.atMs)}` };
+      return {
+        remark: served === undefined ? undefined : `disk served after ${formatDuration(served.atMs)}`,
+      };
     },
   );
-  const rows = await journal.step("Ask the recovered server for its rows", () => askRows(placeOf(session, sql)));
+  const rows = await journal.step("Ask the recovered server for its rows", () =>
+    askRows(placeOf(session, sql)),
+  );
   for (const [index, { query, answer }] of wanted.entries()) {
     const found = rows[index]?.answer;
     if (found !== answer) throw new Error(`The rows differ: ${query} gave ${found}, wanted ${answer}`);
@@ -209,7 +233,10 @@ async function recoverOffSite(
   return rows;
 }
 
-function placeOf(session: { readonly forwards: readonly { guestPort: number; address: string }[] }, sql: SampleServer["sql"]) {
+function placeOf(
+  session: { readonly forwards: readonly { guestPort: number; address: string }[] },
+  sql: SampleServer["sql"],
+) {
   const forward = must(
     session.forwards.find(({ guestPort }) => guestPort === sql.port),
     "the session was asked to forward the database's port",
@@ -221,20 +248,30 @@ function placeOf(session: { readonly forwards: readonly { guestPort: number; add
 
 async function testAndSign(
   { client }: Site,
-  deviceId: Awaited<ReturnType<typeof enrolDevice>>["deviceId"],
-  vaultId: Awaited<ReturnType<typeof joinOffSite>>["id"],
+  deviceId: DeviceId,
+  vaultId: VaultId,
   sample: SampleServer,
   rows: Rows,
   { folder, signal }: DemoOptions,
   journal: Journal,
 ): Promise<void> {
-  const history = must(rows.find(({ query }) => query === HISTORY_QUERY), "the history is among the rows");
+  const history = must(
+    rows.find(({ query }) => query === HISTORY_QUERY),
+    "the history is among the rows",
+  );
   await setProbes(client, deviceId, sample, history);
   await journal.step(
     "Restore test: boot in isolation, probe, photograph",
     async () => {
-      const test = await untilTested(client, await client.restoreTests.start({ body: { deviceId, vaultId } }), signal);
-      assert(test.state === "passed", `the restore test passed, but it is ${test.state}: ${test.error?.message ?? ""}`);
+      const test = await untilTested(
+        client,
+        await client.restoreTests.start({ body: { deviceId, vaultId } }),
+        signal,
+      );
+      assert(
+        test.state === "passed",
+        `the restore test passed, but it is ${test.state}: ${test.error?.message ?? ""}`,
+      );
       return test;
     },
     ({ rtoMs, probes }) => ({

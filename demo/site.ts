@@ -28,7 +28,10 @@ export async function startSite({ name, folder, port }: SiteOptions): Promise<Si
   await using stack = new AsyncDisposableStack();
   const program = stack.use(startProgram(words, join(folder, "server.log")));
   // What `up --json` prints, see there.
-  const { address, setUpLink } = JSON.parse(await program.firstLine) as { address: string; setUpLink?: string };
+  const { address, setUpLink } = JSON.parse(await program.firstLine) as {
+    address: string;
+    setUpLink?: string;
+  };
   const { certificateSha256 } = must(await readRunningFile(dataFolder), "a server that listens says where");
   const trust = { kind: "pinned", of: "certificate", sha256: certificateSha256 } as const;
   const agent = createPinnedAgent(new URL(address), trust, CONNECTIONS_MAX);

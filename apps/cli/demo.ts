@@ -41,7 +41,10 @@ export const command = defineCommand({
   run: async ({ options, terminal, signal }) => {
     const pgbenchSeconds = Number(options.pgbenchSeconds);
     if (!(pgbenchSeconds >= 1 && pgbenchSeconds <= PGBENCH_SECONDS_MAX)) {
-      throw cliErrors.error("usage", `Cannot run pgbench for "${options.pgbenchSeconds}" s: wanted 1 to ${PGBENCH_SECONDS_MAX}`);
+      throw cliErrors.error(
+        "usage",
+        `Cannot run pgbench for "${options.pgbenchSeconds}" s: wanted 1 to ${PGBENCH_SECONDS_MAX}`,
+      );
     }
     const { runDemo } = await import("@mainstay/demo");
     await using stack = new AsyncDisposableStack();
@@ -88,7 +91,8 @@ async function showConsole(report: DemoReport, terminal: Terminal, signal: Abort
   terminal.print(`The console is at ${report.consoleAddress}; sign in once with`);
   terminal.print(`  ${await report.signInLink()}`);
   terminal.print("(the certificate is this machine's own, so the browser will ask). Ctrl-C ends everything.");
-  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  if (!signal.aborted)
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
 }
 
 /** A folder of this run; what a killed run left behind goes. */
@@ -99,7 +103,8 @@ async function makeFolder(): Promise<string> {
   await mkdir(parent, { recursive: true, mode: ENTER_ONLY });
   for (const name of await readdir(parent)) {
     const pid = FOLDER_PATTERN.exec(name)?.groups?.["pid"];
-    if (pid !== undefined && !isRunning(Number(pid))) await rm(join(parent, name), { recursive: true, force: true });
+    if (pid !== undefined && !isRunning(Number(pid)))
+      await rm(join(parent, name), { recursive: true, force: true });
   }
   const folder = await mkdtemp(join(parent, `run-${process.pid}-`));
   await chmod(folder, ENTER_ONLY);

@@ -35,6 +35,8 @@ type Route = {
   readonly target: StoredRepository;
   readonly capBytesPerSecond: number | null;
   readonly missing: readonly RestorePoint[];
+  /** The newest usable one; when nothing is missing, the vault holds it already. */
+  readonly newest: RestorePoint;
   readonly names: { readonly device: string; readonly customer: string };
 };
 
@@ -67,12 +69,9 @@ export async function replicateDevice(
     "present",
   );
   await noteSize(parts, route);
-  const newest = route.missing[0];
-  if (newest === undefined)
-    throw protectionErrors.error("point-missing", "Cannot replicate: there is no restore point yet");
   return {
     kind: "replication",
-    restorePointId: newest.id,
+    restorePointId: route.newest.id,
     vaultId: route.peer.vaultId,
     sentBytes: done.sentBytes,
     packs: done.packs,
@@ -108,6 +107,12 @@ async function readRoute(parts: ProtectionParts, job: RunJob): Promise<Route> {
     const owner = { customerId: job.customerId, deviceId: job.deviceId, vaultId: peer.vaultId };
     const target = await claimRepository(tx, keys.wrapper, owner, clock.now(), source.password);
     const points = await allPoints(tx, job.deviceId, new Map());
+    const newest = points.find((point) => point.state === "usable");
+    if (newest === undefined)
+      throw protectionErrors.error(
+        "point-missing",
+        "Cannot replicate: there is no restore point yet; back the device up first",
+      );
     const device = await parts.directory.readDevice(tx, job.deviceId);
     const customer = await parts.directory.readCustomer(tx, job.customerId);
     return {
@@ -116,6 +121,7 @@ async function readRoute(parts: ProtectionParts, job: RunJob): Promise<Route> {
       target,
       capBytesPerSecond: plan.bandwidthCapBytesPerSecond,
       missing: missingPoints(points, peer.vaultId),
+      newest,
       names: { device: device.name, customer: customer.name },
     };
   });

@@ -69,6 +69,7 @@ async function listPacks(repository: Repository, signal?: AbortSignal): Promise<
   const sizes = new Map<ObjectId, number>();
   for await (const { name, sizeBytes } of repository.backend.list("data", signal)) {
     // Backends list only names of the right form.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     sizes.set(name as ObjectId, sizeBytes);
   }
   return sizes;

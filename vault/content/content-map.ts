@@ -113,7 +113,8 @@ function fileContent(repository: Repository, node: TreeNode): ContentMap {
       for (let index = pieceAt(starts, offset); index < content.length; index += 1) {
         const start = starts[index] ?? 0;
         if (start >= offset + length) break;
-        const id = content[index] as ObjectId; // The loop stays within the list.
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the loop stays within the list
+        const id = content[index] as ObjectId;
         const pieceLength = (starts[index + 1] ?? 0) - start;
         pieces.push({ id, start, length: pieceLength, isZero: zeros(id, pieceLength) });
       }

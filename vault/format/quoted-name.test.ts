@@ -1,6 +1,6 @@
 /** Names quoted by the rules of Go's strconv.Quote. */
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { testSeed } from "../test-repository.ts";
 import { quoteName, unquoteName } from "./quoted-name.ts";

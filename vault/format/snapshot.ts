@@ -32,6 +32,7 @@ export function snapshotToJson(snapshot: Omit<Snapshot, "id">): unknown {
 
 /** Throws on anything else than a snapshot. */
 export function snapshotFromJson(id: ObjectId, json: unknown): Snapshot {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each field is checked below
   const value = (json ?? {}) as { readonly [key: string]: unknown };
   const { time, tree } = value;
   if (typeof time !== "string" || Number.isNaN(Date.parse(time))) throw new Error("the snapshot has no time");

@@ -51,11 +51,13 @@ export function decodeTree(plaintext: Uint8Array): readonly TreeNode[] | string 
   } catch (cause) {
     return `it is not JSON: ${String(cause)}`;
   }
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each field is checked before it is used
   const nodes = (json as { nodes?: unknown } | null)?.nodes;
   // Go writes an empty list as null.
   if (nodes === null) return [];
   if (!Array.isArray(nodes)) return 'it has no "nodes"';
   const decoded: TreeNode[] = [];
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each field is checked before it is used
   for (const node of nodes as NodeJson[]) {
     const result = nodeFromJson(node);
     if (typeof result === "string") return result;
@@ -129,6 +131,7 @@ function nodeFromJson(json: NodeJson | null): TreeNode | string {
   return {
     name,
     // Checked against the set of types above.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     type: type as NodeType,
     mode: number(json["mode"]) ?? 0,
     mtime: text(json["mtime"]),
@@ -158,6 +161,7 @@ function linkTargetFromJson(json: NodeJson): Buffer | undefined {
 function attributesFromJson(value: unknown): TreeNode["extendedAttributes"] {
   if (!Array.isArray(value)) return undefined;
   const attributes = value.filter((attribute) => typeof attribute === "object" && attribute !== null);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- each field is checked before it is used
   return (attributes as NodeJson[]).map((attribute) => ({
     name: text(attribute["name"]),
     value: Buffer.from(text(attribute["value"]), "base64"),

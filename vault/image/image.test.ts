@@ -1,6 +1,6 @@
 /** Disk images against a plain buffer: what is written, in whatever portions, on whatever parent, is what is read. */
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { isZero } from "../chunker/zero.ts";
 import { checkRepository } from "../check/check-repository.ts";

@@ -1,7 +1,7 @@
 /** The blob table against a plain map. */
 
 import { hash } from "node:crypto";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { ObjectId } from "../format/object-id.ts";
 import type { BlobType } from "../format/pack-header.ts";

@@ -49,6 +49,7 @@ export class PackBuilder {
     assert(!this.isEmpty, "a pack holds at least one blob");
     this.#append(encodePackHeader(this.#key, this.#blobs));
     // A SHA-256 in hexadecimal is an id by definition.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     const id = this.#hash.digest("hex") as ObjectId;
     return { id, parts: this.#parts, blobs: this.#blobs, sizeBytes: this.#sizeBytes };
   }

@@ -145,6 +145,7 @@ async function clearTheWay(
 async function readLock(repository: Repository, name: string): Promise<LockJson | undefined> {
   try {
     // Every writer of locks has the repository's key.
+    // oxlint-disable-next-line typescript/no-unsafe-type-assertion
     return (await readEnvelope(repository, { kind: "locks", name })) as LockJson;
   } catch (cause) {
     if (vaultErrors.is(cause, "file-missing")) return undefined;

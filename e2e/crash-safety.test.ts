@@ -136,9 +136,11 @@ async function killLoop(place: Place, disk: string): Promise<void> {
     // Half of them once packs arrive, half at any moment.
     const waitsForPack = round % 2 === 0;
     const deadline = performance.now() + 10_000;
-    while (waitsForPack && child.exitCode === null && performance.now() < deadline) {
-      if ((await packsIn(place.folder)).length > packsBefore) break;
-      await sleep(5);
+    if (waitsForPack) {
+      while (child.exitCode === null && performance.now() < deadline) {
+        if ((await packsIn(place.folder)).length > packsBefore) break;
+        await sleep(5);
+      }
     }
     await sleep(random() * (waitsForPack ? 150 : 1500));
     child.kill("SIGKILL");

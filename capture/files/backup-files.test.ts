@@ -28,7 +28,7 @@ import {
   testSeed,
   type TestFolder,
 } from "@mainstay/vault/testing";
-import fc from "fast-check";
+import { assert, asyncProperty, nat, tuple } from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { backupFiles } from "./backup-files.ts";
 
@@ -77,9 +77,9 @@ test("a file is read at any place of it as it was", async () => {
   await using repository = await createTestRepository();
   const { snapshot } = await backupFiles({ repository, paths: [path] });
   const reader = openReader(repository, await openContent(repository, snapshot, join(path, "file")));
-  const ranges = fc.tuple(fc.nat(bytes.length), fc.nat(1_500_000));
-  await fc.assert(
-    fc.asyncProperty(ranges, async ([offset, wanted]) => {
+  const ranges = tuple(nat(bytes.length), nat(1_500_000));
+  await assert(
+    asyncProperty(ranges, async ([offset, wanted]) => {
       const length = Math.min(wanted, bytes.length - offset);
       expect((await reader.read(offset, length)).equals(bytes.subarray(offset, offset + length))).toBe(true);
     }),

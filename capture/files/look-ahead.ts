@@ -48,7 +48,7 @@ export async function* lookAhead(
     looking.push(entry);
     const [first] = looking;
     if (looking.length < AHEAD_MAX || first === undefined) continue;
-    looking.shift();
+    void looking.shift();
     yield await first;
   }
   for (const entry of looking) yield await entry;

@@ -1,7 +1,7 @@
 /** Walking the folders of a backup: contents go to the stream, one tree per folder to the repository. */
 
 import { stat } from "node:fs/promises";
-import { messageOf } from "@mainstay/kit";
+import { messageOf, unreachable } from "@mainstay/kit";
 import type { BlobWriter, ObjectId, Repository, TreeNode } from "@mainstay/vault";
 import type { OnProgress } from "../progress.ts";
 import type { ContentSource, ContentStream } from "./content-stream.ts";
@@ -109,6 +109,8 @@ async function storeEntry(walk: Walk, entry: LookedAt): Promise<Later<TreeNode |
       return storeContent(walk, node, sourceOf(entry.bytes));
     case "file":
       return storeFile(walk, node, entry.path);
+    default:
+      return unreachable(entry);
   }
 }
 

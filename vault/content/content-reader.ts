@@ -33,37 +33,8 @@ export function openReader(
   options: ReaderOptions = {},
 ): ContentReader {
   const { cacheBytesMax = CACHE_BYTES_MAX, readAheadBytes = READ_AHEAD_BYTES } = options;
-  const cache = blobCache(cacheBytesMax);
-  const loads = limiter(LOADS_AT_ONCE_MAX);
-  const loading = new Map<ObjectId, Promise<Buffer>>();
-  const figures = { hits: 0, misses: 0, blobBytes: 0 };
+  const { load, figures } = blobLoader(repository, cacheBytesMax);
   let sequentialEnd = -1;
-
-  const load = (piece: Piece, on: "this thread" | "pool"): Promise<Buffer> | Buffer => {
-    const cached = cache.get(piece.id);
-    if (cached !== undefined) {
-      figures.hits += 1;
-      return cached;
-    }
-    let pending = loading.get(piece.id);
-    if (pending === undefined) {
-      figures.misses += 1;
-      // Not bound to one caller's signal: others may wait for the same blob.
-      pending = loads
-        .run(() =>
-          on === "pool" ? readBlobOnPool(repository, piece.id) : readBlob(repository, "data", piece.id),
-        )
-        .then((plain) => {
-          if (plain.length !== piece.length) throw damagedLength(piece.id, plain.length, piece.length);
-          cache.put(piece.id, plain);
-          figures.blobBytes += plain.length;
-          return plain;
-        })
-        .finally(() => loading.delete(piece.id));
-      loading.set(piece.id, pending);
-    }
-    return pending;
-  };
 
   const prefetch = async (offset: number, length: number): Promise<void> => {
     const within = Math.min(length, map.sizeBytes - offset);
@@ -97,6 +68,43 @@ export function openReader(
       return target;
     },
   };
+}
+
+type LoadOn = "this thread" | "pool";
+
+/** Blobs by way of a bounded cache; one that several ask for at once is read once. */
+function blobLoader(repository: Repository, cacheBytesMax: number) {
+  const cache = blobCache(cacheBytesMax);
+  const loads = limiter(LOADS_AT_ONCE_MAX);
+  const loading = new Map<ObjectId, Promise<Buffer>>();
+  const figures = { hits: 0, misses: 0, blobBytes: 0 };
+
+  const fetch = async (piece: Piece, on: LoadOn): Promise<Buffer> => {
+    const plain = await (on === "pool"
+      ? readBlobOnPool(repository, piece.id)
+      : readBlob(repository, "data", piece.id));
+    if (plain.length !== piece.length) throw damagedLength(piece.id, plain.length, piece.length);
+    cache.put(piece.id, plain);
+    figures.blobBytes += plain.length;
+    return plain;
+  };
+
+  const load = (piece: Piece, on: LoadOn): Promise<Buffer> => {
+    const cached = cache.get(piece.id);
+    if (cached !== undefined) {
+      figures.hits += 1;
+      return Promise.resolve(cached);
+    }
+    let pending = loading.get(piece.id);
+    if (pending === undefined) {
+      figures.misses += 1;
+      // Not bound to one caller's signal: others may wait for the same blob.
+      pending = loads.run(() => fetch(piece, on)).finally(() => loading.delete(piece.id));
+      loading.set(piece.id, pending);
+    }
+    return pending;
+  };
+  return { load, figures };
 }
 
 /** Copies what `source`, which lies at `sourceStart` in the file, has of the range that `target` stands for. */

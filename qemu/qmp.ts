@@ -86,7 +86,6 @@ function openSession(
   const listeners = new Set<(event: QmpEvent) => void>();
   const ended = Promise.withResolvers<void>();
   let failure: Error | undefined;
-  let nextId = 1;
 
   const end = (cause: Error): void => {
     if (failure !== undefined) return;
@@ -117,20 +116,7 @@ function openSession(
   socket.on("error", (cause) => end(closedError(path, cause)));
   socket.on("close", () => end(closedError(path)));
 
-  const execute = (command: string, args: JsonRecord = {}, waiting: Waiting = {}): Promise<unknown> =>
-    settleWithin<unknown>(
-      `run monitor command ${command}`,
-      waiting.timeoutMs ?? COMMAND_TIMEOUT_MS,
-      waiting.signal,
-      (resolve, reject) => {
-        if (failure !== undefined) throw failure;
-        if (pending.size >= COMMANDS_WAITING_MAX) throw tooManyCommands(path);
-        const id = `m${nextId++}`;
-        pending.set(id, { resolve, reject, command });
-        socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
-        return () => void pending.delete(id);
-      },
-    );
+  const execute = commandSender(socket, path, pending, () => failure);
   const onEvent = (listener: (event: QmpEvent) => void): (() => void) => {
     listeners.add(listener);
     return () => void listeners.delete(listener);
@@ -158,6 +144,31 @@ function openSession(
     closed: ended.promise,
     close: () => end(closedError(path)),
   };
+}
+
+/** Sends commands under ids of their own and leaves each in `pending` until its answer. */
+function commandSender(
+  socket: Socket,
+  path: string,
+  pending: Map<string, Pending>,
+  failure: () => Error | undefined,
+): Qmp["execute"] {
+  let nextId = 1;
+  return (command, args = {}, waiting = {}) =>
+    settleWithin<unknown>(
+      `run monitor command ${command}`,
+      waiting.timeoutMs ?? COMMAND_TIMEOUT_MS,
+      waiting.signal,
+      (resolve, reject) => {
+        const ended = failure();
+        if (ended !== undefined) throw ended;
+        if (pending.size >= COMMANDS_WAITING_MAX) throw tooManyCommands(path);
+        const id = `m${nextId++}`;
+        pending.set(id, { resolve, reject, command });
+        socket.write(`${JSON.stringify({ execute: command, arguments: args, id })}\n`);
+        return () => void pending.delete(id);
+      },
+    );
 }
 
 function settleAnswer(pending: Map<string, Pending>, message: JsonRecord): void {

@@ -1,4 +1,4 @@
-/** What can go wrong with the embedded PostgreSQL. */
+/** What can go wrong with the embedded PostgreSQL and its data folder. */
 
 import { defineErrors } from "@mainstay/kit";
 
@@ -8,4 +8,8 @@ export const postgresErrors = defineErrors("postgres", {
   "no-entry": "The user that PostgreSQL runs as cannot enter the data folder",
   "init-failed": "A new PostgreSQL data folder could not be made",
   "start-failed": "PostgreSQL ended or did not become ready; its log has the reason",
+});
+
+export const folderErrors = defineErrors("folder", {
+  "in-use": "Another Mainstay runs on this data folder",
 });

@@ -3,11 +3,8 @@
 import { createHash } from "node:crypto";
 import { realpath } from "node:fs/promises";
 import { createServer } from "node:net";
-import { defineErrors, retry, systemCodeOf } from "@mainstay/kit";
-
-export const folderErrors = defineErrors("folder", {
-  "in-use": "Another Mainstay runs on this data folder",
-});
+import { retry, systemCodeOf } from "@mainstay/kit";
+import { folderErrors } from "./errors.ts";
 
 export type FolderLock = { release(): Promise<void> };
 

@@ -79,9 +79,18 @@ export const IMPORT_TABLE: Readonly<Record<string, ImportRule>> = {
     because: "the console has no rule that the server lacks; all meet through the contract",
   },
   "apps/cli": {
-    may: ["contract", ...LIBRARIES, "capture", "recovery", "modules/protection", "samples", "apps/*"],
+    may: ["contract", ...LIBRARIES, "capture", "recovery", "modules/protection", "samples", "demo", "apps/*"],
     because:
       "the command line calls doors; the platform and the other modules are reached through the server",
+  },
+  demo: {
+    may: ["kit", "contract", "platform", "vault", "qemu", "samples", "apps/server"],
+    because:
+      "plays provider and customer from outside: it starts the command line and speaks the contract, as people do",
+    never: {
+      recovery: "the recovery shown must be the server's own",
+      capture: "the backup shown must be the agent's own",
+    },
   },
   bench: { may: ["*"], because: "" },
   e2e: { may: ["*"], because: "" },

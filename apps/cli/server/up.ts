@@ -19,14 +19,20 @@ export const command = defineCommand({
     data: { value: "DIR", about: "folder of all state", default: SERVER_DATA_FOLDER },
     listen: { value: "HOST:PORT", about: "where to listen", default: "127.0.0.1:8443" },
     name: { value: "NAME", about: "what this installation is called, for its peers", default: "Mainstay" },
-    publicAddress: { value: "URL", about: "https://host:port as agents and peers reach it (default: where it listens)" },
+    publicAddress: {
+      value: "URL",
+      about: "https://host:port as agents and peers reach it (default: where it listens)",
+    },
   },
   json: "{address, setUpLink?}, once it listens",
-  examples: ["up", "up --data /srv/mainstay --listen 0.0.0.0:8443 --public-address https://mainstay.example:8443"],
+  examples: [
+    "up",
+    "up --data /srv/mainstay --listen 0.0.0.0:8443 --public-address https://mainstay.example:8443",
+  ],
   programs: ["qemu-system-x86_64", "qemu-img", "tesseract", "setpriv"],
   run: async ({ options, terminal, signal }) => {
     const listen = parseListen(options.listen);
-    const { buildConsole } = await import("../../console/build.ts");
+    const { buildConsole } = await import("@mainstay/console");
     const { startServer } = await import("@mainstay/server");
     const progress = startProgress(terminal);
     progress.phase("Starting");
@@ -44,7 +50,8 @@ export const command = defineCommand({
     terminal.print(`Mainstay is at ${address}`);
     if (setUpLink !== undefined) terminal.print(`Make the owner once at ${setUpLink}`);
     terminal.result({ address, setUpLink });
-    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    if (!signal.aborted)
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
     await server.stop();
   },
 });

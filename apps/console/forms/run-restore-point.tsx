@@ -47,25 +47,7 @@ export function RunRestorePoint({ point, device, timeZone, onClose }: RunRestore
         The restore point of <strong>{formatInstant(new Date(point.takenAt), timeZone)}</strong>.
       </p>
       <WhereToRun places={places} chosen={place?.vaultId} onChoose={setVaultId} />
-      <div className="pair">
-        <NumberInput
-          label="Memory"
-          suffix=" GiB"
-          min={0.125}
-          max={1024}
-          step={1}
-          value={machine.memoryGib}
-          onChange={machine.setMemoryGib}
-        />
-        <NumberInput
-          label="Processors"
-          min={1}
-          max={64}
-          allowDecimal={false}
-          value={machine.processors}
-          onChange={machine.setProcessors}
-        />
-      </div>
+      <MachineSize machine={machine} />
       <div>
         <h3 className="label" id="network-label">
           Network
@@ -101,6 +83,30 @@ export function RunRestorePoint({ point, device, timeZone, onClose }: RunRestore
         disabled={place === undefined || ports === undefined}
       />
     </form>
+  );
+}
+
+function MachineSize({ machine }: { readonly machine: ReturnType<typeof useMachine> }) {
+  return (
+    <div className="pair">
+      <NumberInput
+        label="Memory"
+        suffix=" GiB"
+        min={0.125}
+        max={1024}
+        step={1}
+        value={machine.memoryGib}
+        onChange={machine.setMemoryGib}
+      />
+      <NumberInput
+        label="Processors"
+        min={1}
+        max={64}
+        allowDecimal={false}
+        value={machine.processors}
+        onChange={machine.setProcessors}
+      />
+    </div>
   );
 }
 

@@ -62,14 +62,7 @@ export function RestorePoints({ device, timeZone }: { readonly device: Device; r
             </Button>
           )}
           {all && query.hasNextPage && (
-            <Button
-              size="xs"
-              variant="subtle"
-              onClick={() => void query.fetchNextPage()}
-              loading={query.isFetchingNextPage}
-            >
-              Show older
-            </Button>
+            <ShowOlder onPress={() => void query.fetchNextPage()} loading={query.isFetchingNextPage} />
           )}
         </div>
       )}
@@ -89,6 +82,14 @@ export function RestorePoints({ device, timeZone }: { readonly device: Device; r
         )}
       </Dialog>
     </Panel>
+  );
+}
+
+function ShowOlder(props: { readonly onPress: () => void; readonly loading: boolean }) {
+  return (
+    <Button size="xs" variant="subtle" onClick={props.onPress} loading={props.loading}>
+      Show older
+    </Button>
   );
 }
 

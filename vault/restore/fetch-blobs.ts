@@ -1,35 +1,40 @@
 /** Bringing many blobs out of a repository in the order they lie there: each pack is read once, and only what is needed of it. */
 
 import { eachAtOnce, must } from "@mainstay/kit";
+import { SEAL_OVERHEAD_BYTES } from "../crypto/seal.ts";
 import type { ObjectId } from "../format/object-id.ts";
 import type { BlobPlace } from "../index/blob-table.ts";
 import { missingBlob, readBlob } from "../repository/blob-reader.ts";
 import type { Repository } from "../repository/repository.ts";
+import { writePlace, type Place } from "../work/place.ts";
 import { ownBuffer } from "../work/pool.ts";
 
 /** A blob and where its plaintext goes. */
-export type Wanted<Target> = { readonly id: ObjectId; readonly target: Target };
+export type Wanted = { readonly id: ObjectId; readonly place: Place };
 
-export type FetchOptions<Target> = {
-  /** Called once per wanted blob, in no order; at most a few at once. `plain` is lent until the promise settles. */
-  readonly deliver: (plain: Uint8Array, target: Target) => Promise<void>;
+export type FetchOptions = {
+  /** Plaintext bytes that were written since the last call. */
+  readonly onWritten: (count: number) => void;
   readonly signal?: AbortSignal | undefined;
 };
 
-type PlacedBlob<Target> = BlobPlace & { readonly targets: Target[] };
+type WantedBlob = BlobPlace & { readonly places: Place[] };
 
 /** Reading across a gap this large costs less than another request. */
 const GAP_BYTES_MAX = 64 * 1024;
-const READ_BYTES_MAX = 16 * 1024 * 1024;
+const READ_BYTES_MAX = 4 * 1024 * 1024;
 /** What was compressed a hundredfold must not fill the memory when it is opened. */
-const PLAIN_BYTES_MAX = 32 * 1024 * 1024;
+const PLAIN_BYTES_MAX = 16 * 1024 * 1024;
 const READS_AT_ONCE_MAX = 4;
-
-/** Errors: those of `readBlob`; the first failure of `deliver`. */
-export async function fetchBlobs<Target>(
+/**
+ * Writes every wanted blob to its place. When it rejects, nothing is being written any more.
+ *
+ * Errors: those of `readBlob`; what the operating system says of the first write that failed.
+ */
+export async function fetchBlobs(
   repository: Repository,
-  wanted: Iterable<Wanted<Target>>,
-  options: FetchOptions<Target>,
+  wanted: Iterable<Wanted>,
+  options: FetchOptions,
 ): Promise<void> {
   const reads = planReads(placeAll(repository, wanted));
   await eachAtOnce(reads, READS_AT_ONCE_MAX, async (blobs) => {
@@ -38,25 +43,36 @@ export async function fetchBlobs<Target>(
     const end = Math.max(...blobs.map((blob) => blob.offset + blob.length));
     const range = { offset: first.offset, length: end - first.offset };
     const sealed = await readRange(repository, first.pack, range, options.signal);
-    if (sealed === undefined) return deliverOneByOne(repository, blobs, options);
-    const { bytes, opened } = await repository.pool.run({
-      kind: "open",
+    if (sealed === undefined) return placeOneByOne(repository, blobs, options);
+    const { placement } = await repository.pool.run({
+      kind: "place",
       buffer: ownBuffer(sealed),
-      blobs: blobs.map(({ id, offset, length, rawLength }) => ({
+      blobs: blobs.map(({ id, offset, length, rawLength, places }) => ({
         id,
         start: offset - first.offset,
         length,
         rawLength,
+        places,
       })),
     });
-    for (const [index, blob] of blobs.entries()) {
-      const result = must(opened[index], "every blob is answered for");
-      if (result.state === "opened") {
-        const plain = bytes.subarray(result.start, result.start + result.length);
-        for (const target of blob.targets) await options.deliver(plain, target);
-      } else await deliverOneByOne(repository, [blob], options);
-    }
+    const { damaged, failure } = placement;
+    if (failure !== undefined) throw Object.assign(new Error(failure.message), { code: failure.code });
+    const isDamaged = new Set(damaged);
+    options.onWritten(bytesWritten(blobs.filter((_, index) => !isDamaged.has(index))));
+    await placeOneByOne(
+      repository,
+      blobs.filter((_, index) => isDamaged.has(index)),
+      options,
+    );
   });
+}
+
+function bytesWritten(blobs: readonly WantedBlob[]): number {
+  return blobs.reduce((sum, blob) => sum + plainBytesOf(blob) * blob.places.length, 0);
+}
+
+function plainBytesOf({ rawLength, length }: BlobPlace): number {
+  return rawLength === 0 ? length - SEAL_OVERHEAD_BYTES : rawLength;
 }
 
 /** `undefined` if the pack cannot be read: its blobs may have twins elsewhere. */
@@ -75,43 +91,41 @@ async function readRange(
 }
 
 /** The slow way, which tries every copy of a blob and says what is wrong if none is whole. */
-async function deliverOneByOne<Target>(
+async function placeOneByOne(
   repository: Repository,
-  blobs: readonly PlacedBlob<Target>[],
-  { deliver, signal }: FetchOptions<Target>,
+  blobs: readonly WantedBlob[],
+  { onWritten, signal }: FetchOptions,
 ): Promise<void> {
-  for (const { id, targets } of blobs) {
-    const plain = await readBlob(repository, "data", id, signal);
-    for (const target of targets) await deliver(plain, target);
+  for (const blob of blobs) {
+    const plain = await readBlob(repository, "data", blob.id, signal);
+    for (const place of blob.places) writePlace(plain, place);
+    onWritten(plain.length * blob.places.length);
   }
 }
 
-function placeAll<Target>(
-  repository: Repository,
-  wanted: Iterable<Wanted<Target>>,
-): Iterable<PlacedBlob<Target>> {
-  const placed = new Map<ObjectId, PlacedBlob<Target>>();
-  for (const { id, target } of wanted) {
+function placeAll(repository: Repository, wanted: Iterable<Wanted>): Iterable<WantedBlob> {
+  const placed = new Map<ObjectId, WantedBlob>();
+  for (const { id, place } of wanted) {
     const known = placed.get(id);
     if (known !== undefined) {
-      known.targets.push(target);
+      known.places.push(place);
       continue;
     }
-    const place = repository.table.get(id, "data");
-    if (place === undefined) throw missingBlob(repository, "data", id);
-    placed.set(id, { ...place, targets: [target] });
+    const found = repository.table.get(id, "data");
+    if (found === undefined) throw missingBlob(repository, "data", id);
+    placed.set(id, { ...found, places: [place] });
   }
   return placed.values();
 }
 
-function planReads<Target>(placed: Iterable<PlacedBlob<Target>>): readonly (readonly PlacedBlob<Target>[])[] {
+function planReads(placed: Iterable<WantedBlob>): readonly (readonly WantedBlob[])[] {
   const byPack = Map.groupBy(placed, (blob) => blob.pack);
-  const reads: PlacedBlob<Target>[][] = [];
+  const reads: WantedBlob[][] = [];
   for (const blobs of byPack.values()) {
-    let read: PlacedBlob<Target>[] = [];
+    let read: WantedBlob[] = [];
     let plainBytes = 0;
     for (const blob of blobs.sort((left, right) => left.offset - right.offset)) {
-      const blobBytes = blob.rawLength === 0 ? blob.length : blob.rawLength;
+      const blobBytes = plainBytesOf(blob);
       plainBytes += blobBytes;
       if (isBeyond(read, blob) || (read.length > 0 && plainBytes > PLAIN_BYTES_MAX)) {
         reads.push(read);

@@ -71,8 +71,8 @@ export async function executeRestore(
 /** Makes the new name durable. */
 async function syncFolder(folder: string): Promise<void> {
   if (process.platform === "win32") return;
-  const handle = await open(folder, "r");
-  await handle.sync().finally(() => handle.close());
+  await using handle = await open(folder, "r");
+  await handle.sync();
 }
 
 async function writePieces(
@@ -84,21 +84,23 @@ async function writePieces(
 ): Promise<void> {
   if (plan.targetKind === "new-file") await file.truncate(plan.sizeBytes);
   let done = 0;
-  await fetchBlobs(repository, wantedOf(plan), {
+  await fetchBlobs(repository, wantedOf(plan, file.fd), {
     signal,
-    deliver: async (plain, start) => {
-      await writeFully(file, plain, start, plan.target);
-      done += plain.length;
+    onWritten: (count) => {
+      done += count;
       onProgress(done, plan.dataBytes);
     },
+  }).catch((cause: unknown) => {
+    throw systemCodeOf(cause) === "ENOSPC" ? full(plan.target, cause) : cause;
   });
   if (plan.targetKind === "new-file") return;
   // What a device held before must not show through.
-  for (const piece of plan.pieces) if (piece.isZero) await writeZeros(file, piece, plan.target);
+  for (const piece of plan.pieces) if (piece.isZero) await writeZeros(file, piece);
 }
 
-function* wantedOf(plan: RestorePlan): IterableIterator<Wanted<number>> {
-  for (const piece of plan.pieces) if (!piece.isZero) yield { id: piece.id, target: piece.start };
+function* wantedOf(plan: RestorePlan, descriptor: number): IterableIterator<Wanted> {
+  const file = { kind: "open", descriptor } as const;
+  for (const { id, start, isZero } of plan.pieces) if (!isZero) yield { id, place: { file, start } };
 }
 
 async function kindOfTarget(target: string): Promise<RestorePlan["targetKind"]> {
@@ -128,10 +130,10 @@ async function checkRoom(target: string, dataBytes: number): Promise<void> {
 /** A device has no size in its inode; it holds the image if it has its last byte. */
 async function checkDevice(target: string, sizeBytes: number): Promise<void> {
   if (sizeBytes === 0) return;
-  const file = await open(target, "r").catch((cause: unknown) => {
+  await using file = await open(target, "r").catch((cause: unknown) => {
     throw refused(target, messageOf(cause), "choose another target", cause);
   });
-  const { bytesRead } = await file.read(Buffer.alloc(1), 0, 1, sizeBytes - 1).finally(() => file.close());
+  const { bytesRead } = await file.read(Buffer.alloc(1), 0, 1, sizeBytes - 1);
   if (bytesRead === 1) return;
   throw vaultErrors.error(
     "target-full",
@@ -148,28 +150,24 @@ async function openTarget(path: string, plan: RestorePlan): Promise<FileHandle> 
   }
 }
 
-async function writeFully(file: FileHandle, bytes: Uint8Array, start: number, target: string): Promise<void> {
-  try {
-    for (let at = 0; at < bytes.length;) {
-      at += (await file.write(bytes, at, bytes.length - at, start + at)).bytesWritten;
-    }
-  } catch (cause) {
-    if (systemCodeOf(cause) !== "ENOSPC") throw cause;
-    throw vaultErrors.error(
-      "target-full",
-      `Cannot restore to ${target}: no room is left at byte ${start}; free some and start again`,
-      {
-        cause,
-        values: { target },
-      },
-    );
+async function writeFully(file: FileHandle, bytes: Uint8Array, start: number): Promise<void> {
+  for (let at = 0; at < bytes.length;) {
+    at += (await file.write(bytes, at, bytes.length - at, start + at)).bytesWritten;
   }
 }
 
-async function writeZeros(file: FileHandle, piece: Piece, target: string): Promise<void> {
+async function writeZeros(file: FileHandle, piece: Piece): Promise<void> {
   for (let at = 0; at < piece.length; at += ZEROS.length) {
-    await writeFully(file, ZEROS.subarray(0, piece.length - at), piece.start + at, target);
+    await writeFully(file, ZEROS.subarray(0, piece.length - at), piece.start + at);
   }
+}
+
+function full(target: string, cause: unknown): Error {
+  return vaultErrors.error(
+    "target-full",
+    `Cannot restore to ${target}: no room is left; free some and start again`,
+    { cause, values: { target } },
+  );
 }
 
 function refused(target: string, why: string, wayOut: string, cause?: unknown): Error {

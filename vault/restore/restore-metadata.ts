@@ -4,7 +4,7 @@ import { execFile, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { chmod, lchown, lutimes, rename, rm, symlink } from "node:fs/promises";
 import { promisify } from "node:util";
-import { messageOf, systemCodeOf } from "@mainstay/kit";
+import { eachAtOnce, messageOf, systemCodeOf } from "@mainstay/kit";
 import { permissionsOf } from "../format/file-mode.ts";
 import type { TreeNode } from "../format/tree.ts";
 
@@ -16,6 +16,9 @@ export type NotSet = { readonly path: string; readonly reason: string };
 type Say = (path: Buffer | string, reason: string) => void;
 
 const run = promisify(execFile);
+
+/** More than the runtime's four threads for files, so that none of them waits for the next call. */
+export const ENTRIES_AT_ONCE_MAX = 16;
 
 /** Makes symbolic links, pipes and device files. */
 export async function makeSpecials(
@@ -35,14 +38,23 @@ export async function setMetadata(entries: readonly RestoredEntry[], say: Say): 
     await set().catch((cause: unknown) => say(path, messageOf(cause)));
   };
   if (process.getuid?.() === 0) {
-    for (const { path, node } of present) await attempt(path, () => lchown(path, node.uid, node.gid));
+    await eachAtOnce(present, ENTRIES_AT_ONCE_MAX, ({ path, node }) =>
+      attempt(path, () => lchown(path, node.uid, node.gid)),
+    );
   }
   await setAttributes(present, say);
-  // From the inside out: a folder may lose its write permission, and its time changes with what is put into it.
-  for (const { path, node } of [...present].reverse()) {
+  const finish = async ({ path, node }: RestoredEntry): Promise<void> => {
     if (node.type !== "symlink") await attempt(path, () => chmod(path, permissionsOf(node.mode)));
     await attempt(path, () => lutimes(path, secondsOf(node.atime), secondsOf(node.mtime)));
-  }
+  };
+  // From the inside out: a folder may lose its write permission, and its time changes with what is put into it.
+  const [folders, others] = partition(present, ({ node }) => node.type === "dir");
+  await eachAtOnce(others, ENTRIES_AT_ONCE_MAX, finish);
+  for (const folder of folders.toReversed()) await finish(folder);
+}
+
+function partition<Item>(items: readonly Item[], isFirst: (item: Item) => boolean): [Item[], Item[]] {
+  return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
 }
 
 async function makeSpecial({ path, node }: RestoredEntry, target: Buffer): Promise<void> {

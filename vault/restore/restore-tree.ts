@@ -1,15 +1,20 @@
 /** Restoring files and folders of a restore point into a folder. */
 
-import { link, mkdir, open, readdir, stat, statfs, truncate } from "node:fs/promises";
-import { formatBytes, messageOf, systemCodeOf } from "@mainstay/kit";
+import { link, mkdir, open, readdir, stat, statfs } from "node:fs/promises";
+import { eachAtOnce, formatBytes, messageOf, systemCodeOf } from "@mainstay/kit";
 import { vaultErrors } from "../errors.ts";
 import { idOf, shortId, type ObjectId } from "../format/object-id.ts";
 import type { TreeNode } from "../format/tree.ts";
 import { missingBlob, readTree } from "../repository/blob-reader.ts";
 import type { Repository } from "../repository/repository.ts";
 import { fetchBlobs, type Wanted } from "./fetch-blobs.ts";
-import { openFiles, type OpenFiles } from "./open-files.ts";
-import { makeSpecials, setMetadata, type NotSet, type RestoredEntry } from "./restore-metadata.ts";
+import {
+  ENTRIES_AT_ONCE_MAX,
+  makeSpecials,
+  setMetadata,
+  type NotSet,
+  type RestoredEntry,
+} from "./restore-metadata.ts";
 
 export type TreeRestorePlan = {
   readonly target: Buffer;
@@ -112,8 +117,6 @@ function splitHardLinks(entries: readonly RestoredEntry[]): HardLinks {
   return { firsts, twins };
 }
 
-type Place = { readonly path: Buffer; readonly start: number };
-
 async function writeContents(
   repository: Repository,
   files: readonly RestoredEntry[],
@@ -121,39 +124,56 @@ async function writeContents(
   onProgress: (doneBytes: number, totalBytes: number) => void,
   signal?: AbortSignal,
 ): Promise<number> {
-  const wanted: Wanted<Place>[] = [];
-  for (const { path, node } of files) {
+  const wanted: Wanted[] = [];
+  await eachAtOnce(files, ENTRIES_AT_ONCE_MAX, async ({ path, node }) => {
     signal?.throwIfAborted();
-    await (await open(path, "wx", 0o600)).close();
-    const sizeBytes = layOut(repository, path, node, wanted);
+    const { sizeBytes, isMade } = layOut(repository, path, node, wanted);
+    if (!isMade) return;
+    await using file = await open(path, "wx", 0o600);
     // To its full length at once: blobs of zeros are never written, and stay holes.
-    await truncate(path, sizeBytes);
-  }
+    if (sizeBytes > 0) await file.truncate(sizeBytes);
+  });
   let written = 0;
-  {
-    await using handles: OpenFiles = openFiles();
-    await fetchBlobs(repository, wanted, {
-      signal,
-      deliver: async (plain, { path, start }) => {
-        await handles.write(path, plain, start);
-        written += plain.length;
-        onProgress(written, totalBytes);
-      },
-    });
-  }
+  await fetchBlobs(repository, wanted, {
+    signal,
+    onWritten: (count) => {
+      written += count;
+      onProgress(written, totalBytes);
+    },
+  });
   return written;
 }
 
-/** Adds the file's blobs to `wanted`, but for those of zeros; its size. */
-function layOut(repository: Repository, path: Buffer, node: TreeNode, wanted: Wanted<Place>[]): number {
+type Laid = {
+  readonly sizeBytes: number;
+  /** Whether the file must be there before its blobs come; one that is a single blob is made with it. */
+  readonly isMade: boolean;
+};
+
+/** Adds the file's blobs to `wanted`, but for those of zeros. */
+function layOut(repository: Repository, path: Buffer, node: TreeNode, wanted: Wanted[]): Laid {
+  const content = node.content ?? [];
+  const [only] = content;
+  if (only !== undefined && content.length === 1) {
+    const sizeBytes = lengthOf(repository, only);
+    if (only === zeroIdOf(sizeBytes)) return { sizeBytes, isMade: true };
+    wanted.push({ id: only, place: { file: { kind: "new", path: path.toString("latin1") }, start: 0 } });
+    return { sizeBytes, isMade: false };
+  }
+  const file = { kind: "existing", path: path.toString("latin1") } as const;
   let start = 0;
-  for (const id of node.content ?? []) {
-    const length = repository.table.plainLength(id, "data");
-    if (length === undefined) throw missingBlob(repository, "data", id);
-    if (id !== zeroIdOf(length)) wanted.push({ id, target: { path, start } });
+  for (const id of content) {
+    const length = lengthOf(repository, id);
+    if (id !== zeroIdOf(length)) wanted.push({ id, place: { file, start } });
     start += length;
   }
-  return start;
+  return { sizeBytes: start, isMade: true };
+}
+
+function lengthOf(repository: Repository, id: ObjectId): number {
+  const length = repository.table.plainLength(id, "data");
+  if (length === undefined) throw missingBlob(repository, "data", id);
+  return length;
 }
 
 const zeroIds = new Map<number, ObjectId>();
@@ -181,7 +201,7 @@ async function checkRoom(
   plan: TreeRestorePlan,
   files: readonly RestoredEntry[],
 ): Promise<void> {
-  const wanted: Wanted<Place>[] = [];
+  const wanted: Wanted[] = [];
   for (const { path, node } of files) layOut(repository, path, node, wanted);
   const neededBytes = wanted.reduce(
     (sum, { id }) => sum + (repository.table.plainLength(id, "data") ?? 0),

@@ -5,6 +5,7 @@ import { Worker } from "node:worker_threads";
 import { assert, must } from "@mainstay/kit";
 import type { SealingKey } from "../crypto/seal.ts";
 import type { RepositoryVersion } from "../format/envelope.ts";
+import type { PlacedBlob, Placement } from "./place.ts";
 import type { OpenedBlob, PackVerdict, SealedBlob, SealedSpan, Span } from "./tasks.ts";
 
 export type WorkerSetup = {
@@ -19,12 +20,14 @@ export type Request =
   | { readonly kind: "hash"; readonly buffer: SharedArrayBuffer; readonly spans: readonly Span[] }
   | { readonly kind: "seal"; readonly buffer: SharedArrayBuffer; readonly spans: readonly Span[] }
   | { readonly kind: "open"; readonly buffer: ArrayBuffer; readonly blobs: readonly SealedBlob[] }
+  | { readonly kind: "place"; readonly buffer: ArrayBuffer; readonly blobs: readonly PlacedBlob[] }
   | { readonly kind: "verify"; readonly buffer: ArrayBuffer; readonly blobs: readonly SealedBlob[] };
 
 export type Answer =
   | { readonly kind: "hash"; readonly ids: Uint8Array }
   | { readonly kind: "seal"; readonly bytes: Uint8Array; readonly sealed: readonly SealedSpan[] }
   | { readonly kind: "open"; readonly bytes: Uint8Array; readonly opened: readonly OpenedBlob[] }
+  | { readonly kind: "place"; readonly placement: Placement }
   | { readonly kind: "verify"; readonly verdict: PackVerdict };
 
 type AnswerTo<Asked extends Request> = Extract<Answer, { kind: Asked["kind"] }>;
@@ -82,6 +85,7 @@ export function createWorkPool(setup: WorkerSetup, threadsWanted = availablePara
       thread.worker.ref();
       thread.worker.postMessage(request, request.buffer instanceof ArrayBuffer ? [request.buffer] : []);
       // A thread answers each request with the same kind.
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion
       return answer as Promise<AnswerTo<Asked>>;
     },
     close: async () => {

@@ -35,7 +35,10 @@ const treeBytes = options.quick ? QUICK_TREE_BYTES : TREE_BYTES;
 
 const machine = await machineFacts();
 await using work = await makeWorkFolder();
-const environment: Environment = { RESTIC_PASSWORD: "bench", RESTIC_CACHE_DIR: join(work.path, "restic-cache") };
+const environment: Environment = {
+  RESTIC_PASSWORD: "bench",
+  RESTIC_CACHE_DIR: join(work.path, "restic-cache"),
+};
 const shared = {
   repeats,
   ours: mainstay(environment),
@@ -89,12 +92,22 @@ async function imageRounds(): Promise<Rounds> {
 async function report(): Promise<void> {
   const comparisons = measures.map(compare);
   const heading = ["Measured (median)", "Mainstay", "restic", "ratio"];
-  for (const line of tableLines([heading, ...comparisons.map(comparisonRow)])) process.stdout.write(`${line}\n`);
+  for (const line of tableLines([heading, ...comparisons.map(comparisonRow)]))
+    process.stdout.write(`${line}\n`);
   const caches = options.cold ? "cold" : "warm";
-  process.stdout.write(`${repeats} of each, caches ${caches}; ${machine.cores} cores, ${machine.processor}; ${machine.restic}\n`);
+  process.stdout.write(
+    `${repeats} of each, caches ${caches}; ${machine.cores} cores, ${machine.processor}; ${machine.restic}\n`,
+  );
   // A quick run or a part is for looking at, not for keeping.
   if (options.quick || options.only !== undefined) return;
-  const path = await writeResult("vault", { measuredAt: new Date().toISOString(), machine, caches, repeats, comparisons, measures });
+  const path = await writeResult("vault", {
+    measuredAt: new Date().toISOString(),
+    machine,
+    caches,
+    repeats,
+    comparisons,
+    measures,
+  });
   say(`written to ${path}`);
 }
 

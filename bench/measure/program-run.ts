@@ -37,7 +37,9 @@ export async function runProgram(program: Program): Promise<ProgramRun> {
   let output = "";
   let errorText = "";
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
-  child.stderr.setEncoding("utf8").on("data", (text: string) => (errorText = (errorText + text).slice(-ERROR_TEXT_MAX)));
+  child.stderr
+    .setEncoding("utf8")
+    .on("data", (text: string) => (errorText = (errorText + text).slice(-ERROR_TEXT_MAX)));
   let figures = { processorSeconds: 0, peakBytes: 0 };
   const poll = setInterval(() => (figures = readFigures(child.pid) ?? figures), POLL_EVERY_MS);
   try {
@@ -47,7 +49,9 @@ export async function runProgram(program: Program): Promise<ProgramRun> {
     });
     const seconds = (systemClock.monotonicMs() - startMs) / 1000;
     if (status === 0) return { seconds, ...figures, output };
-    throw new Error(`Cannot run ${program.command} ${program.words.join(" ")}: found status ${status}: ${errorText}`);
+    throw new Error(
+      `Cannot run ${program.command} ${program.words.join(" ")}: found status ${status}: ${errorText}`,
+    );
   } finally {
     clearInterval(poll);
   }

@@ -7,7 +7,12 @@ import { formatBytes } from "@mainstay/kit";
 export type Unit = "seconds" | "bytes";
 
 /** One thing measured, several times, on both sides. */
-export type Measure = { readonly name: string; readonly unit: Unit; readonly ours: readonly number[]; readonly theirs: readonly number[] };
+export type Measure = {
+  readonly name: string;
+  readonly unit: Unit;
+  readonly ours: readonly number[];
+  readonly theirs: readonly number[];
+};
 
 export type Comparison = {
   readonly name: string;
@@ -24,7 +29,14 @@ const RESULTS_FOLDER = join(import.meta.dirname, "../results");
 
 export function compare({ name, unit, ours, theirs }: Measure): Comparison {
   const [our, their] = [median(ours), median(theirs)];
-  return { name, unit, ours: our, theirs: their, ratio: round(our / their), repeats: Math.min(ours.length, theirs.length) };
+  return {
+    name,
+    unit,
+    ours: our,
+    theirs: their,
+    ratio: round(our / their),
+    repeats: Math.min(ours.length, theirs.length),
+  };
 }
 
 export function median(values: readonly number[]): number {
@@ -38,7 +50,11 @@ export function median(values: readonly number[]): number {
 export function tableLines(rows: readonly (readonly string[])[]): readonly string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) =>
-    row.map((cell, column) => (column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0))).join("  "),
+    row
+      .map((cell, column) =>
+        column === 0 ? cell.padEnd(widths[0] ?? 0) : cell.padStart(widths[column] ?? 0),
+      )
+      .join("  "),
   );
 }
 

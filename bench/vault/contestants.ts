@@ -11,13 +11,19 @@ export type Contestant = {
   backup(repository: string, kind: SourceKind, source: string): Promise<ProgramRun>;
   list(repository: string): Promise<ProgramRun>;
   /** Restores the newest restore point below `target`; the run, and where what was backed up lies now. */
-  restore(repository: string, kind: SourceKind, source: string, target: string): Promise<{ run: ProgramRun; restored: string }>;
+  restore(
+    repository: string,
+    kind: SourceKind,
+    source: string,
+    target: string,
+  ): Promise<{ run: ProgramRun; restored: string }>;
 };
 
 const LAUNCHER = join(import.meta.dirname, "../../mainstay");
 
 export function mainstay(environment: Environment): Contestant {
-  const run = (...words: string[]): Promise<ProgramRun> => runProgram({ command: LAUNCHER, words, environment });
+  const run = (...words: string[]): Promise<ProgramRun> =>
+    runProgram({ command: LAUNCHER, words, environment });
   return {
     name: "mainstay",
     init: (repository) => run("vault", "init", "--repo", repository),

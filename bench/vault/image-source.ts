@@ -29,7 +29,9 @@ export async function fileSystemImage(path: string, tree: string, treeBytes: num
 /** `writes` writes of 4 to 16 KiB where data lies, then `appendedBytes` of it written anew where there was none. */
 export async function changeImage(path: string, writes: number, appendedBytes: number): Promise<void> {
   const extents = (await fileExtents(path)).filter((extent) => extent.kind === "data");
-  const holes = (await fileExtents(path)).filter((extent) => extent.kind !== "data" && extent.length > appendedBytes);
+  const holes = (await fileExtents(path)).filter(
+    (extent) => extent.kind !== "data" && extent.length > appendedBytes,
+  );
   const random = seededRandom(20_230_702);
   const file = await open(path, "r+");
   try {
@@ -38,13 +40,17 @@ export async function changeImage(path: string, writes: number, appendedBytes: n
       const extent = extents[random.below(extents.length)];
       if (extent === undefined) throw new Error(`Cannot change ${path}: found no data in it`);
       const anywhere = extent.offset + random.below(Math.ceil(extent.length / (4 * KIB))) * 4 * KIB;
-      const start = near !== 0 && random.below(2) === 0 ? near + random.below(NEAR_BYTES / (4 * KIB)) * 4 * KIB : anywhere;
+      const start =
+        near !== 0 && random.below(2) === 0
+          ? near + random.below(NEAR_BYTES / (4 * KIB)) * 4 * KIB
+          : anywhere;
       near = anywhere;
       await rewrite(file, start, 4 * KIB * (1 + random.below(4)), count);
     }
     const source = extents.toSorted((left, right) => right.length - left.length)[0];
     const hole = holes[0];
-    if (source !== undefined && hole !== undefined) await append(file, source.offset, hole.offset, appendedBytes);
+    if (source !== undefined && hole !== undefined)
+      await append(file, source.offset, hole.offset, appendedBytes);
   } finally {
     await file.close();
   }

@@ -104,6 +104,11 @@ function measureBoard(kind: SourceKind): MeasureBoard {
       noted.set(name, row);
     },
     measures: () =>
-      [...noted].map(([name, row]) => ({ name: `${kind}: ${name}`, unit: row.unit, ours: row.mainstay, theirs: row.restic })),
+      [...noted].map(([name, row]) => ({
+        name: `${kind}: ${name}`,
+        unit: row.unit,
+        ours: row.mainstay,
+        theirs: row.restic,
+      })),
   };
 }

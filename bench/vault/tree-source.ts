@@ -6,7 +6,17 @@ import { runProgram } from "../measure/program-run.ts";
 import { seededRandom, type Random } from "../measure/seeded-random.ts";
 
 /** Copied in this order until there is enough: programs, documentation and texts, headers, libraries. */
-const PARTS = ["bin", "share", "include", "libexec", "sbin", "lib/python3", "lib/python3.11", "lib/gcc", "lib"];
+const PARTS = [
+  "bin",
+  "share",
+  "include",
+  "libexec",
+  "sbin",
+  "lib/python3",
+  "lib/python3.11",
+  "lib/gcc",
+  "lib",
+];
 const CHANGED_PER_THOUSAND = 30;
 
 /** Fills `folder` with about `bytesWanted` of files, or with all of /usr if that is less. */
@@ -19,7 +29,7 @@ export async function collectTree(folder: string, bytesWanted: number): Promise<
 async function copyWithin(source: string, target: string, room: number): Promise<number> {
   let left = room;
   const names = await readdir(source).catch(() => []);
-  for (const name of names.toSorted()) {
+  for (const name of names.toSorted(compareText)) {
     if (left <= 0) break;
     const [from, to] = [join(source, name), join(target, name)];
     const stats = await lstat(from);
@@ -34,12 +44,16 @@ async function copyWithin(source: string, target: string, room: number): Promise
   return left;
 }
 
+function compareText(left: string, right: string): number {
+  return left < right ? -1 : 1;
+}
+
 /** Some files in a hundred are changed in the middle, lengthened, replaced by another's content, moved or removed. */
 export async function changeTree(folder: string): Promise<void> {
   const random = seededRandom(20_230_701);
   // Not by Node's recursive readdir, which follows links to folders.
   const { output } = await runProgram({ command: "find", words: [folder, "-type", "f", "-print0"] });
-  const files = output.split("\0").slice(0, -1).toSorted();
+  const files = output.split("\0").slice(0, -1).toSorted(compareText);
   for (const [index, file] of files.entries()) {
     if (random.below(1000) < CHANGED_PER_THOUSAND) await changeFile(file, files[index - 1] ?? file, random);
   }
@@ -66,7 +80,9 @@ export async function assertSameTree(left: string, right: string): Promise<void>
   for (const [index, entry] of lefts.entries()) {
     const twin = rights[index];
     if (twin?.facts !== entry.facts || Math.abs(twin.seconds - entry.seconds) > 2e-6)
-      throw new Error(`Cannot accept the restore: found ${JSON.stringify(twin)}, wanted ${JSON.stringify(entry)}`);
+      throw new Error(
+        `Cannot accept the restore: found ${JSON.stringify(twin)}, wanted ${JSON.stringify(entry)}`,
+      );
   }
 }
 
@@ -75,7 +91,10 @@ type Entry = { readonly facts: string; readonly seconds: number };
 async function entriesOf(folder: string): Promise<readonly Entry[]> {
   const words = [folder, "-mindepth", "1", "-printf", String.raw`%P %y %m %U %G %l\t%T@\n`];
   const { output } = await runProgram({ command: "find", words });
-  const entries = output.trimEnd().split("\n").map((line) => line.split("\t"));
+  const entries = output
+    .trimEnd()
+    .split("\n")
+    .map((line) => line.split("\t"));
   return entries
     .map(([facts = "", seconds]) => ({ facts, seconds: Number(seconds) }))
     .toSorted((one, other) => (one.facts < other.facts ? -1 : 1));

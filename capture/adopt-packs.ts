@@ -1,14 +1,14 @@
-/** After an interrupted backup: takes over the packs it had stored, so that they need not be sent again. */
+/** Before a backup: what an interrupted one had stored is taken over, what was lost is stored anew. */
 
-import { findUnindexedPacks, type BlobWriter, type Repository } from "@mainstay/vault";
+import { reconcilePacks, type BlobWriter, type Repository } from "@mainstay/vault";
 
-/** How many packs were taken over. */
+/** How many packs were taken over that no index named. The index must be loaded. */
 export async function adoptPacks(
   repository: Repository,
   writer: BlobWriter,
   signal?: AbortSignal,
 ): Promise<number> {
-  const packs = await findUnindexedPacks(repository, signal);
+  const packs = await reconcilePacks(repository, signal);
   for (const pack of packs) writer.adopt(pack);
   return packs.length;
 }

@@ -43,7 +43,7 @@ export {
   KEEP_ALL,
   planForget,
 } from "./maintenance/forget-policy.ts";
-export { findUnindexedPacks } from "./repository/adopt-packs.ts";
+export { reconcilePacks } from "./repository/adopt-packs.ts";
 export { readTree } from "./repository/blob-reader.ts";
 export {
   openWriter,

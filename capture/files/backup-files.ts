@@ -65,7 +65,7 @@ export async function backupFiles(options: BackupFilesOptions): Promise<FilesRes
   await loadIndex(repository, signal);
   const writer = openWriter(repository, { bufferBytes: STREAM_BUFFER_BYTES, signal });
   try {
-    if (lock.foundAbandoned) await adoptPacks(repository, writer, signal);
+    await adoptPacks(repository, writer, signal);
     const parent = options.parent ?? (await findParent(options, paths));
     const stream = createContentStream(writer, repository.config.polynomial, signal);
     const { onProgress } = options;

@@ -114,6 +114,24 @@ describe("a raw file", () => {
     await expect(backup).rejects.toMatchObject({ code: "capture.disk-name-invalid" });
   });
 
+  test.each([true, false])(
+    "is whole again after a pack was lost (open repository: %s)",
+    async (keepsOpen) => {
+      const path = join(work.path, `lost-pack-${keepsOpen}.raw`);
+      const disk = noise(6 * CHUNK, 14);
+      await writeFile(path, disk);
+      await backUpFile(path);
+      const packs = await Array.fromAsync(backend.list("data"));
+      for (const { name } of packs) await backend.remove({ kind: "data", name });
+      await using fresh = await reopen(backend);
+      const second = await backupImage({
+        repository: keepsOpen ? repository : fresh,
+        disks: [{ kind: "raw", name: "sda", path }],
+      });
+      expect((await contentOf(second.snapshot)).equals(disk)).toBe(true);
+    },
+  );
+
   test("is backed up whole when its parent is damaged", async () => {
     const path = join(work.path, "damaged-parent.raw");
     const disk = noise(6 * CHUNK, 4);

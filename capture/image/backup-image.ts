@@ -68,7 +68,7 @@ export async function backupImage(options: BackupImageOptions): Promise<BackupRe
   await loadIndex(repository, signal);
   const writer = openWriter(repository, { bufferBytes: BUFFER_BYTES, signal });
   try {
-    const resumedPacks = lock.foundAbandoned ? await adoptPacks(repository, writer, signal) : 0;
+    const resumedPacks = await adoptPacks(repository, writer, signal);
     const parent = options.parent ?? (await findParent(options));
     const workDirectory = options.workDirectory ?? tmpdir();
     await using capture = await openCapture(options.disks, { parent, workDirectory, signal });

@@ -29,8 +29,8 @@ export class BlobTable {
   #fields = new Uint32Array(FIRST_CAPACITY * FIELDS);
   /** Hash slot → blob number + 1. */
   #slots = new Uint32Array(FIRST_CAPACITY * 2);
-  readonly #packs: ObjectId[] = [];
-  readonly #packNumbers = new Map<ObjectId, number>();
+  #packs: ObjectId[] = [];
+  #packNumbers = new Map<ObjectId, number>();
   readonly #wanted = Buffer.allocUnsafe(ID_BYTES);
 
   /** Places, not blobs: a blob that lies in two packs counts twice. */
@@ -62,6 +62,18 @@ export class BlobTable {
     this.#fields.set([packNumber, blob.offset, blob.length, blob.rawLength, type, 0], number * FIELDS);
     if (first === 0) this.#insert(number);
     else this.#fields[this.#last(first - 1) * FIELDS + NEXT] = number + 1;
+  }
+
+  /** Forgets all that lies in the packs, as when they turn out to be gone. As slow as filling the table anew. */
+  forgetPacks(gone: ReadonlySet<ObjectId>): void {
+    const kept = new BlobTable();
+    for (const place of this.entries()) if (!gone.has(place.pack)) kept.add(place.pack, place);
+    this.#count = kept.#count;
+    this.#ids = kept.#ids;
+    this.#fields = kept.#fields;
+    this.#slots = kept.#slots;
+    this.#packs = kept.#packs;
+    this.#packNumbers = kept.#packNumbers;
   }
 
   has(id: ObjectId, type: BlobType): boolean {

@@ -1,6 +1,7 @@
 /** Finding again what an interrupted backup had stored but not indexed, so that it need not be sent again. */
 
 import { eachAtOnce } from "@mainstay/kit";
+import type { FileEntry } from "../backend/backend.ts";
 import type { IndexedPack } from "../format/index-file.ts";
 import { isObjectId, type ObjectId } from "../format/object-id.ts";
 import { decodePackHeader, HEADER_LENGTH_BYTES } from "../format/pack-header.ts";
@@ -9,12 +10,35 @@ import type { Repository } from "./repository.ts";
 
 const READS_AT_ONCE_MAX = 8;
 
+/**
+ * Compares the loaded index with the packs that are there: what lies in a pack that is gone is forgotten, so that a backup
+ * stores it anew instead of relying on it. Gives the packs that no index names, but those that cannot be read; `vault check`
+ * speaks of both.
+ */
+export async function reconcilePacks(
+  repository: Repository,
+  signal?: AbortSignal,
+): Promise<readonly IndexedPack[]> {
+  const listed = await Array.fromAsync(repository.backend.list("data", signal));
+  const there = new Set(listed.map(({ name }) => name));
+  const gone = new Set(repository.table.packs.filter((pack) => !there.has(pack)));
+  if (gone.size > 0) repository.table.forgetPacks(gone);
+  return readUnindexed(repository, listed, signal);
+}
+
 /** The packs that no index names. Those that cannot be read are left out; `vault check` speaks of them. */
 export async function findUnindexedPacks(
   repository: Repository,
   signal?: AbortSignal,
 ): Promise<readonly IndexedPack[]> {
-  const listed = await Array.fromAsync(repository.backend.list("data", signal));
+  return readUnindexed(repository, await Array.fromAsync(repository.backend.list("data", signal)), signal);
+}
+
+async function readUnindexed(
+  repository: Repository,
+  listed: readonly FileEntry[],
+  signal?: AbortSignal,
+): Promise<readonly IndexedPack[]> {
   const unindexed = listed.flatMap(({ name, sizeBytes }) =>
     isObjectId(name) && !repository.table.hasPack(name) ? [{ id: name, sizeBytes }] : [],
   );

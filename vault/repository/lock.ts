@@ -25,8 +25,6 @@ type LockJson = {
 };
 
 export type HeldLock = AsyncDisposable & {
-  /** A lock of this machine was found whose program is gone: what it was doing is unfinished. */
-  readonly foundAbandoned: boolean;
   /**
    * Call before anything is written that relies on what others must not have removed. A machine that slept for hours comes
    * back with a lock that others were right to clear away.
@@ -53,7 +51,7 @@ export async function lockRepository(
   kind: LockKind,
   clock: Clock = systemClock,
 ): Promise<HeldLock> {
-  const foundAbandoned = await clearTheWay(repository, kind, clock, undefined);
+  await clearTheWay(repository, kind, clock, undefined);
   let name = await writeLock(repository, kind, clock);
   try {
     if (kind === "exclusive") await sleep(SECOND_LOOK_AFTER_MS);
@@ -75,7 +73,6 @@ export async function lockRepository(
   }, REFRESH_EVERY_MS);
   timer.unref();
   return {
-    foundAbandoned,
     assertHeld: async () => {
       await refreshing;
       await assertHeld(repository, kind, name);
@@ -118,27 +115,24 @@ async function writeLock(repository: Repository, kind: LockKind, clock: Clock): 
   return id;
 }
 
-/** Removes stale locks; throws if one of the others forbids `kind`; tells whether an abandoned one of this machine was there. */
+/** Removes stale locks; throws if one of the others forbids `kind`. */
 async function clearTheWay(
   repository: Repository,
   kind: LockKind,
   clock: Clock,
   own: string | undefined,
-): Promise<boolean> {
-  let foundAbandoned = false;
+): Promise<void> {
   for await (const { name } of repository.backend.list("locks")) {
     if (name === own) continue;
     const lock = await readLock(repository, name);
     if (lock === undefined) continue;
     const abandoned = lock.hostname === hostname() && !isRunning(lock.pid);
     if (abandoned || clock.now().getTime() - Date.parse(lock.time) > STALE_AFTER_MS) {
-      foundAbandoned ||= abandoned;
       await repository.backend.remove({ kind: "locks", name });
     } else if (lock.exclusive || kind === "exclusive") {
       throw locked(repository, kind, lock);
     }
   }
-  return foundAbandoned;
 }
 
 /** `undefined` if the lock is gone by now. */

@@ -51,6 +51,7 @@ export async function enrolDevice(
     "virtual-machine",
   ];
   // What `agent enrol --json` prints, see there.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const { deviceId } = (await runProgram(enrol, signal)) as { deviceId: DeviceId };
   return {
     deviceId,
@@ -104,7 +105,10 @@ export async function setProbes(
           kind: "sql",
           name: "The rows are there",
           engine: "postgresql",
-          ...{ port, user, password, database },
+          port,
+          user,
+          password,
+          database,
           query: expected.query,
           expectedAnswer: expected.answer,
         },

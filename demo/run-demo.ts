@@ -39,7 +39,7 @@ export type DemoReport = AsyncDisposable & {
   readonly rowsBefore: Rows;
   readonly rowsAfter: Rows;
   readonly consoleAddress: string;
-  signInLink(): Promise<string>;
+  readonly signInLink: () => Promise<string>;
 };
 
 /** Rejects with the first step that failed, and then nothing is left running. */
@@ -187,6 +187,7 @@ async function backUpAndChange(
 /** Bytes that the guest wrote to its disk so far, by QEMU's own count. */
 async function writtenByGuest({ machine }: Original): Promise<number> {
   // QEMU's answer to query-blockstats, by its schema.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const devices = (await machine.qmp.execute("query-blockstats")) as { stats: { wr_bytes: number } }[];
   return devices.reduce((sum, device) => sum + device.stats.wr_bytes, 0);
 }

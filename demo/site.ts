@@ -16,7 +16,7 @@ export type Site = AsyncDisposable & {
   readonly address: string;
   readonly client: Client;
   /** A fresh one-time link to the console. */
-  signInLink(): Promise<string>;
+  readonly signInLink: () => Promise<string>;
 };
 
 const CONNECTIONS_MAX = 4;
@@ -28,6 +28,7 @@ export async function startSite({ name, folder, port }: SiteOptions): Promise<Si
   await using stack = new AsyncDisposableStack();
   const program = stack.use(startProgram(words, join(folder, "server.log")));
   // What `up --json` prints, see there.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   const { address, setUpLink } = JSON.parse(await program.firstLine) as {
     address: string;
     setUpLink?: string;

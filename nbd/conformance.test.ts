@@ -1,6 +1,6 @@
 /** Other people's tools against our server, and our client against other people's servers. */
 
-import { type ChildProcess, execFile, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdtemp, open, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -28,16 +28,6 @@ const SEED = Number(process.env["SEED"] ?? Date.now() % 1_000_000);
 const SERVER_START_MS = 10_000;
 
 const run = promisify(execFile);
-const has = (program: string): boolean => {
-  try {
-    execFileSync("which", [program]);
-    return true;
-  } catch {
-    return false;
-  }
-};
-const tools = ["nbdinfo", "nbdcopy", "qemu-img", "qemu-io", "qemu-nbd", "nbdkit", "fio"];
-const missing = tools.filter((tool) => !has(tool));
 
 let folder: string;
 let socket: string;
@@ -96,7 +86,7 @@ async function sparseFile(path: string, sizeBytes: number): Promise<Buffer> {
   return bytes;
 }
 
-describe.skipIf(missing.length > 0)("their tools, our server", () => {
+describe("their tools, our server", () => {
   test("nbdinfo reads size, abilities, list and map", async () => {
     const device = memoryDevice(8 * MIB);
     await device.write(2 * MIB, Buffer.alloc(MIB, 1));
@@ -226,7 +216,7 @@ describe.skipIf(missing.length > 0)("their tools, our server", () => {
   });
 });
 
-describe.skipIf(missing.length > 0)("their servers, our client", () => {
+describe("their servers, our client", () => {
   test(`nbdkit's memory disk equals the model (seed ${SEED})`, async () => {
     start("nbdkit", ["-f", "-U", socket, "memory", "3M"]);
     const connected = await client();
@@ -287,7 +277,7 @@ describe.skipIf(missing.length > 0)("their servers, our client", () => {
   });
 });
 
-describe.skipIf(!has("qemu-img"))("files", () => {
+describe("files", () => {
   test(`a writable file equals the model, and holes it had are known (seed ${SEED})`, async () => {
     const path = join(folder, "a,b:c.raw");
     const bytes = await sparseFile(path, 4 * MIB + 100);

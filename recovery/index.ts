@@ -7,7 +7,12 @@ export { recoveryErrors } from "./errors.ts";
 export { openExt4, type Ext4 } from "./ext4/file-system.ts";
 export { readPartitions, type Partition } from "./ext4/partitions.ts";
 export { prepareDirectKernel, type PreparedKernel } from "./machine/direct-kernel.ts";
-export { runMachine, type RecoveredDisk, type RunMachineOptions, type RunMachineResult } from "./machine/run-machine.ts";
+export {
+  runMachine,
+  type RecoveredDisk,
+  type RunMachineOptions,
+  type RunMachineResult,
+} from "./machine/run-machine.ts";
 export type { ProbeContext } from "./probes/attempts.ts";
 export { parseProbe } from "./probes/parse-probe.ts";
 export * from "./probes/probe-spec.ts";

@@ -8,19 +8,30 @@ import { promisify } from "node:util";
 import { cliErrors } from "./errors.ts";
 import type { Terminal } from "./terminal/terminal.ts";
 
-/** The one list. A program not in it may not be relied on. */
+/**
+ * The one list. A program not in it may not be relied on. A file that a package brings beside programs stands by its path.
+ * The libraries name what each of them runs; a test holds this list to theirs.
+ */
 export const DEBIAN_PACKAGE_OF = {
   "qemu-system-x86_64": "qemu-system-x86",
   "qemu-img": "qemu-utils",
   "qemu-nbd": "qemu-utils",
   "qemu-io": "qemu-utils",
   "qemu-storage-daemon": "qemu-system-common",
+  "qemu-ga": "qemu-guest-agent",
+  "/usr/share/OVMF/OVMF_CODE_4M.fd": "ovmf",
   nbdcopy: "libnbd-bin",
   nbdinfo: "libnbd-bin",
   nbdkit: "nbdkit",
   fio: "fio",
   mmdebstrap: "mmdebstrap",
+  "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
+  zstd: "zstd",
+  xz: "xz-utils",
+  tar: "tar",
+  cp: "coreutils",
   "mkfs.ext4": "e2fsprogs",
+  mke2fs: "e2fsprogs",
   debugfs: "e2fsprogs",
   sfdisk: "fdisk",
   restic: "restic",
@@ -29,6 +40,12 @@ export const DEBIAN_PACKAGE_OF = {
   fusermount3: "fuse3",
   pdftotext: "poppler-utils",
   setpriv: "util-linux",
+  unshare: "util-linux",
+  setfattr: "attr",
+  getfattr: "attr",
+  mariadbd: "mariadb-server-core",
+  my_print_defaults: "mariadb-client-core",
+  openssl: "openssl",
 } as const satisfies Readonly<Record<string, string>>;
 
 export type Program = keyof typeof DEBIAN_PACKAGE_OF;
@@ -77,12 +94,20 @@ function isProgram(name: string): name is Program {
 }
 
 async function isIn(directories: readonly string[], program: Program): Promise<boolean> {
+  if (program.startsWith("/")) return isReadable(program);
   for (const directory of directories) if (await isExecutable(join(directory, program))) return true;
   return false;
 }
 
 async function isExecutable(path: string): Promise<boolean> {
   return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function isReadable(path: string): Promise<boolean> {
+  return access(path, constants.R_OK).then(
     () => true,
     () => false,
   );

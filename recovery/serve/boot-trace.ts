@@ -56,7 +56,11 @@ export async function saveBootTrace(path: string, trace: BootTrace): Promise<voi
 }
 
 /** Brings the steps into the reader's cache, in their order, until `signal` says that the disk is no longer served. */
-export async function readAhead(reader: ContentReader, steps: readonly number[], signal: AbortSignal): Promise<void> {
+export async function readAhead(
+  reader: ContentReader,
+  steps: readonly number[],
+  signal: AbortSignal,
+): Promise<void> {
   const ahead = steps.slice(0, Math.floor(AHEAD_BYTES_MAX / STEP_BYTES));
   await eachAtOnce(ahead, AHEAD_AT_ONCE_MAX, async (step) => {
     if (!signal.aborted) await reader.prefetch(step * STEP_BYTES, STEP_BYTES);

@@ -32,7 +32,8 @@ export function createPointDevice(reader: ContentReader, trace: BootTrace): Poin
         const end = Math.min(offset + known, piece.start + piece.length);
         appendExtent(extents, { offset: start, length: end - start, kind: piece.isZero ? "zero" : "data" });
       }
-      if (known < length) appendExtent(extents, { offset: offset + known, length: length - known, kind: "data" });
+      if (known < length)
+        appendExtent(extents, { offset: offset + known, length: length - known, kind: "data" });
       return extents;
     },
     write: () => Promise.reject(readOnly()),

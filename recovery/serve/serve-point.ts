@@ -57,7 +57,10 @@ export type ServedDisk = AsyncDisposable & {
 export async function servePoint(options: ServePointOptions): Promise<ServedDisk> {
   const { repository, signal } = options;
   const { point, path } = parsePointName(options.point);
-  const [snapshot] = await Promise.all([findSnapshot(repository, point, signal), loadIndex(repository, signal)]);
+  const [snapshot] = await Promise.all([
+    findSnapshot(repository, point, signal),
+    loadIndex(repository, signal),
+  ]);
   return serveDisk({ ...options, snapshot, path });
 }
 

@@ -3,7 +3,14 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Machine } from "@mainstay/qemu";
-import { findSnapshot, listImages, loadIndex, openImage, type Repository, type Snapshot } from "@mainstay/vault";
+import {
+  findSnapshot,
+  listImages,
+  loadIndex,
+  openImage,
+  type Repository,
+  type Snapshot,
+} from "@mainstay/vault";
 import { prepareDirectKernel } from "../machine/direct-kernel.ts";
 import { runMachine, type RunMachineOptions, type RunMachineResult } from "../machine/run-machine.ts";
 import type { ProbeSpec } from "../probes/probe-spec.ts";
@@ -57,7 +64,10 @@ export async function runRecovery(options: RecoveryOptions): Promise<Recovery> {
   const { repository, signal } = options;
   const startMs = options.startMs ?? performance.now();
   await using stack = new AsyncDisposableStack();
-  const [snapshot] = await Promise.all([findSnapshot(repository, options.point, signal), loadIndex(repository, signal)]);
+  const [snapshot] = await Promise.all([
+    findSnapshot(repository, options.point, signal),
+    loadIndex(repository, signal),
+  ]);
   let timeline = reach(emptyTimeline, "located", performance.now() - startMs);
   options.onTimeline?.(timeline);
   await mkdir(options.workDirectory, { recursive: true, mode: 0o700 });
@@ -70,7 +80,11 @@ export async function runRecovery(options: RecoveryOptions): Promise<Recovery> {
     memoryBytes: options.memoryBytes,
     cpus: options.cpus,
     firmware: options.firmware ?? "bios",
-    disks: disks.map(({ socket }) => ({ address: { path: socket }, exportName: "", bus: options.bus ?? "virtio" })),
+    disks: disks.map(({ socket }) => ({
+      address: { path: socket },
+      exportName: "",
+      bus: options.bus ?? "virtio",
+    })),
     onFirstBlock: (listener) => void Promise.race(disks.map((disk) => disk.firstRead)).then(listener),
     directKernel: prepared?.state === "possible" ? prepared.directKernel : undefined,
     probes: options.probes,
@@ -107,7 +121,10 @@ async function serveDisks(
       path: name,
       socket: join(workDirectory, `${name}.sock`),
       overlay: join(workDirectory, `${name}.writes`),
-      bootTrace: bootTraces === undefined ? undefined : join(bootTraces, `${repository.config.id.slice(0, 16)}-${name}.json`),
+      bootTrace:
+        bootTraces === undefined
+          ? undefined
+          : join(bootTraces, `${repository.config.id.slice(0, 16)}-${name}.json`),
       signal,
     });
     disks.push(stack.use(served));
@@ -128,5 +145,6 @@ function present<Options extends object, Key extends keyof Options>(
 ): { [Name in Key]?: Exclude<Options[Name], undefined> } {
   const given = keys.filter((key) => options[key] !== undefined).map((key) => [key, options[key]]);
   // Only keys of `Key` with a value are in the list.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return Object.fromEntries(given) as { [Name in Key]?: Exclude<Options[Name], undefined> };
 }

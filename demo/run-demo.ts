@@ -6,7 +6,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { assert, formatBytes, formatDuration, GIB, must } from "@mainstay/kit";
-import type { DeviceId, RestorePoint, VaultId } from "@mainstay/contract";
+import type { Client, DeviceId, ProtectionPlan, RestorePoint, Vault } from "@mainstay/contract";
 import { buildSampleServer, type SampleServer } from "@mainstay/samples";
 import {
   pointOf,
@@ -42,6 +42,19 @@ export type DemoReport = AsyncDisposable & {
   readonly signInLink: () => Promise<string>;
 };
 
+/** What the steps after day 0 work on. */
+type Scene = {
+  readonly options: DemoOptions;
+  readonly journal: Journal;
+  readonly client: Client;
+  readonly sample: SampleServer;
+  readonly deviceId: DeviceId;
+  readonly vault: Vault;
+  readonly plan: ProtectionPlan;
+};
+
+const WEEK_HOURS = 168;
+
 /** Rejects with the first step that failed, and then nothing is left running. */
 export async function runDemo(options: DemoOptions): Promise<DemoReport> {
   const { signal } = options;
@@ -55,25 +68,14 @@ export async function runDemo(options: DemoOptions): Promise<DemoReport> {
     () => ({ remark: `${sample.hostName} answers SQL` }),
   );
   stack.defer(() => original.machine.stop());
-  const { client } = ours;
-  const { deviceId, vault } = await protect(ours, offSite, original, sample, options, journal, stack);
-  const { rows: rowsBefore, point } = await backUpAndChange(ours, deviceId, original, options, journal);
-  await journal.step(
-    "Replicate off-site",
-    async () => {
-      await runToEnd(client, deviceId, "replication", signal);
-      await untilReplicated(client, point, vault.id, signal);
-      return replicationFigures(client, deviceId);
-    },
-    // The first restore point went while rows were being changed: replication follows each backup by itself.
-    ({ runs, sentBytes, packs }) => ({
-      bytes: sentBytes,
-      remark: `${packs} packs sent in ${runs} runs; nothing twice`,
-    }),
-  );
+  const protection = await protect(ours, offSite, original, sample, options, journal, stack);
+  const scene: Scene = { options, journal, client: ours.client, sample, ...protection };
+  const { rows: rowsBefore, point } = await backUpAndChange(scene, original);
+  await replicate(scene, point);
   await journal.step("Stop the server and delete its disk", () => original.destroy());
-  const rowsAfter = await recoverOffSite(ours, point, vault.id, sample, rowsBefore, options, journal);
-  await testAndSign(ours, deviceId, vault.id, sample, rowsBefore, options, journal);
+  const rowsAfter = await recoverOffSite(scene, point, rowsBefore);
+  await testWeekly(scene, rowsBefore);
+  await verifyEvidence(scene);
   const held = stack.move();
   return {
     steps: journal.steps,
@@ -152,11 +154,8 @@ async function protect(
 
 /** First backup, real work on real rows, and a backup of what that changed; the rows as they were at its moment. */
 async function backUpAndChange(
-  { client }: Site,
-  deviceId: DeviceId,
+  { client, deviceId, journal, options: { pgbenchSeconds, signal } }: Scene,
   original: Original,
-  { pgbenchSeconds, signal }: DemoOptions,
-  journal: Journal,
 ): Promise<{ readonly rows: Rows; readonly point: RestorePoint }> {
   const backUp = (what: string) =>
     journal.step(
@@ -192,14 +191,29 @@ async function writtenByGuest({ machine }: Original): Promise<number> {
   return devices.reduce((sum, device) => sum + device.stats.wr_bytes, 0);
 }
 
-async function recoverOffSite(
-  { client }: Site,
+async function replicate(
+  { client, deviceId, vault, journal, options }: Scene,
   point: RestorePoint,
-  vaultId: VaultId,
-  { sql }: SampleServer,
+): Promise<void> {
+  await journal.step(
+    "Replicate off-site",
+    async () => {
+      await runToEnd(client, deviceId, "replication", options.signal);
+      await untilReplicated(client, point, vault.id, options.signal);
+      return replicationFigures(client, deviceId);
+    },
+    // The first restore point went while rows were being changed: replication follows each backup by itself.
+    ({ runs, sentBytes, packs }) => ({
+      bytes: sentBytes,
+      remark: `${packs} packs sent in ${runs} runs; nothing twice`,
+    }),
+  );
+}
+
+async function recoverOffSite(
+  { client, vault, journal, sample: { sql }, options: { signal } }: Scene,
+  point: RestorePoint,
   wanted: Rows,
-  { signal }: DemoOptions,
-  journal: Journal,
 ): Promise<Rows> {
   const session = await journal.step(
     "Run it from the off-site vault, until it answers SQL",
@@ -207,7 +221,7 @@ async function recoverOffSite(
       const started = await client.recoverySessions.start({
         body: {
           restorePointId: point.id,
-          vaultId,
+          vaultId: vault.id,
           forwardPorts: [sql.port],
           machine: { memoryBytes: GIB, processors: 2 },
         },
@@ -247,14 +261,10 @@ function placeOf(
   return { host, port: Number(port), user, password, database };
 }
 
-async function testAndSign(
-  { client }: Site,
-  deviceId: DeviceId,
-  vaultId: VaultId,
-  sample: SampleServer,
+/** The first test is asked for; from then on one follows every week, without anybody asking. */
+async function testWeekly(
+  { client, deviceId, vault, plan, journal, sample, options: { signal } }: Scene,
   rows: Rows,
-  { folder, signal }: DemoOptions,
-  journal: Journal,
 ): Promise<void> {
   const history = must(
     rows.find(({ query }) => query === HISTORY_QUERY),
@@ -266,7 +276,7 @@ async function testAndSign(
     async () => {
       const test = await untilTested(
         client,
-        await client.restoreTests.start({ body: { deviceId, vaultId } }),
+        await client.restoreTests.start({ body: { deviceId, vaultId: vault.id } }),
         signal,
       );
       assert(
@@ -279,6 +289,13 @@ async function testAndSign(
       remark: `${probes.length} probes passed${rtoMs === null ? "" : `, RTO attained ${formatDuration(rtoMs)}`}`,
     }),
   );
+  await client.protectionPlans.update({
+    params: { protectionPlanId: plan.id },
+    body: { restoreTestEveryHours: WEEK_HOURS },
+  });
+}
+
+async function verifyEvidence({ client, journal, options: { folder, signal } }: Scene): Promise<void> {
   await journal.step(
     "Verify the signed evidence with the public key alone",
     async () => {

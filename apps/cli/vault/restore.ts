@@ -10,6 +10,7 @@ import {
   openContent,
   planRestore,
   planTreeRestore,
+  vaultErrors,
   type Repository,
   type Snapshot,
 } from "@mainstay/vault";
@@ -28,18 +29,34 @@ export const command = defineCommand({
   arguments: [{ name: "point", about: "the restore point" }],
   options: {
     ...repositoryOptions,
-    target: { value: "PATH", required: true, about: "the new file, the new or empty folder, or the block device" },
+    target: {
+      value: "PATH",
+      required: true,
+      about: "the new file, the new or empty folder, or the block device",
+    },
     dryRun: { about: "say what would be written, and write nothing" },
   },
   json: "what was restored",
-  examples: ["vault restore latest --target disk.raw --repo R", "vault restore 1a2b3c4d:/etc --target /tmp/etc --repo R"],
+  examples: [
+    "vault restore latest --target disk.raw --repo R",
+    "vault restore 1a2b3c4d:/etc --target /tmp/etc --repo R",
+  ],
   run: async ({ options, arguments: [name], terminal, signal }) => {
     await using repository = await openRequested({ options, terminal, signal });
     using progress = startProgress(terminal);
     const { point, path } = parsePointName(name);
     await loadIndex(repository, signal);
     const snapshot = await findSnapshot(repository, point, signal);
-    const work = { repository, snapshot, path, target: options.target, dryRun: options.dryRun, progress, terminal, signal };
+    const work = {
+      repository,
+      snapshot,
+      path,
+      target: options.target,
+      dryRun: options.dryRun,
+      progress,
+      terminal,
+      signal,
+    };
     // Awaited here: the repository is closed when this function ends.
     return await ((await isContent(repository, snapshot, path)) ? restoreContent(work) : restoreFolder(work));
   },
@@ -57,7 +74,11 @@ type Work = {
 };
 
 /** Whether the name stands for bytes (a disk or a file) and not for a folder. */
-async function isContent(repository: Repository, snapshot: Snapshot, path: string | undefined): Promise<boolean> {
+async function isContent(
+  repository: Repository,
+  snapshot: Snapshot,
+  path: string | undefined,
+): Promise<boolean> {
   if (path === undefined) return (await listImages(repository, snapshot)).length > 0;
   if (!path.startsWith("/")) return true;
   return (await findNode(repository, snapshot, path)).type === "file";
@@ -81,12 +102,18 @@ async function restoreContent(work: Work): Promise<0> {
 
 async function restoreFolder(work: Work): Promise<0 | 1> {
   const { repository, snapshot, path, target, terminal, progress, signal } = work;
-  const tree = path === undefined ? snapshot.tree : ((await findNode(repository, snapshot, path, signal)).subtree ?? snapshot.tree);
+  const tree = path === undefined ? snapshot.tree : await folderAt(work, path);
   const plan = await planTreeRestore(repository, tree, target, signal);
   const what = `${plan.files} files, ${formatBytes(plan.dataBytes)}`;
   if (work.dryRun) {
     terminal.print(`Would restore ${what}, to ${target}`);
-    terminal.result({ point: snapshot.id, target, files: plan.files, dataBytes: plan.dataBytes, dryRun: true });
+    terminal.result({
+      point: snapshot.id,
+      target,
+      files: plan.files,
+      dataBytes: plan.dataBytes,
+      dryRun: true,
+    });
     return 0;
   }
   progress.phase("Restoring", plan.dataBytes);
@@ -96,4 +123,14 @@ async function restoreFolder(work: Work): Promise<0 | 1> {
   terminal.print(`Restored ${what}, to ${target}`);
   terminal.result({ point: snapshot.id, target, ...result });
   return result.notSet.length === 0 ? 0 : 1;
+}
+
+async function folderAt({ repository, snapshot, signal }: Work, path: string) {
+  const { type, subtree } = await findNode(repository, snapshot, path, signal);
+  if (subtree !== undefined) return subtree;
+  throw vaultErrors.error(
+    "no-such-path",
+    `Cannot restore ${path} by itself: it is a ${type}, wanted a file, a folder or a disk; restore the folder that holds it`,
+    { values: { point: snapshot.id, path } },
+  );
 }

@@ -1,4 +1,7 @@
-/** The timeline of a recovery, each stage of the contract in its order, reached or not. */
+/**
+ * The timeline of a recovery: the stages reached, in the order they were, then those still to come. A database may well
+ * answer before the login is asked for.
+ */
 
 import { timelineStages, type TimelineEntry } from "@mainstay/contract";
 import { StageBars } from "./stage-bars.tsx";
@@ -9,6 +12,7 @@ type TimelineProps = { readonly entries: readonly TimelineEntry[]; readonly expe
 export function Timeline({ entries, expectsProbes = false }: TimelineProps) {
   const stages = timelineStages
     .map((stage) => ({ stage, atMs: lastAt(entries, stage) }))
+    .toSorted((left, right) => (left.atMs ?? Infinity) - (right.atMs ?? Infinity) || 0)
     .filter(({ stage, atMs }) => stage !== "probe-passed" || expectsProbes || atMs !== null)
     .map(({ stage, atMs }) => ({ ...STAGE_WORDS[stage], atMs }));
   return <StageBars stages={stages} elapsedMs={null} />;

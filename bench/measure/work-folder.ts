@@ -1,5 +1,6 @@
 /** A folder of the bench's own, gone with all that is in it when the bench ends. */
 
+import { rmSync } from "node:fs";
 import { mkdir, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +12,12 @@ export async function makeWorkFolder(): Promise<WorkFolder> {
   const parent = process.env["MAINSTAY_BENCH_FOLDER"] ?? tmpdir();
   await mkdir(parent, { recursive: true });
   const path = await mkdtemp(join(parent, "mainstay-bench-"));
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => {
+      rmSync(path, { recursive: true, force: true });
+      process.exit(1);
+    });
+  }
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) };
 }
 

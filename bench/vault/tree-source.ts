@@ -1,6 +1,19 @@
 /** A tree of real files: parts of this system's /usr, many small ones and some large. */
 
-import { appendFile, cp, lstat, mkdir, open, readdir, rename, rm } from "node:fs/promises";
+import {
+  appendFile,
+  copyFile,
+  cp,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readlink,
+  rename,
+  rm,
+  symlink,
+  utimes,
+} from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { runProgram } from "../measure/program-run.ts";
 import { seededRandom, type Random } from "../measure/seeded-random.ts";
@@ -36,9 +49,11 @@ async function copyWithin(source: string, target: string, room: number): Promise
     if (await lstat(to).catch(() => undefined)) continue;
     await mkdir(dirname(to), { recursive: true });
     if (stats.isDirectory()) left = await copyWithin(from, to, left);
-    else if (stats.isFile() || stats.isSymbolicLink()) {
-      await cp(from, to, { preserveTimestamps: true, verbatimSymlinks: true });
-      left -= stats.isFile() ? stats.size : 0;
+    else if (stats.isSymbolicLink()) await symlink(await readlink(from), to);
+    else if (stats.isFile()) {
+      await copyFile(from, to);
+      await utimes(to, stats.atime, stats.mtime);
+      left -= stats.size;
     }
   }
   return left;

@@ -27,6 +27,8 @@ export const vaultErrors = defineErrors("vault", {
   "ambiguous-point": "More than one restore point begins with that name",
   "no-such-path": "The restore point has no such file",
   "not-an-image": "The restore point is not a disk image",
+  "plan-outdated": "The repository changed after the plan was made",
+  "prune-refused": "Something that restore points need is missing, so nothing may be removed",
   "replica-foreign": "The replica does not share the secrets of the repository",
   "target-refused": "The target of a restore is not usable",
   "target-full": "The target of a restore has not enough room",

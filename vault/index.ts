@@ -39,10 +39,14 @@ export { loadIndex } from "./index/load-index.ts";
 export {
   type ForgetPlan,
   type ForgetPolicy,
+  groupForForget,
   isEmptyForgetPolicy,
   KEEP_ALL,
   planForget,
 } from "./maintenance/forget-policy.ts";
+export { forgetPoints } from "./maintenance/forget-points.ts";
+export { executePrune, type PruneOptions, type PruneResult } from "./maintenance/prune.ts";
+export { planPrune, type PrunePlan } from "./maintenance/prune-plan.ts";
 export { reconcilePacks } from "./repository/adopt-packs.ts";
 export { readTree } from "./repository/blob-reader.ts";
 export {

@@ -80,6 +80,16 @@ export const COMMAND_GROUPS: readonly CommandGroup[] = [
         load: () => import("./vault/serve-nbd.ts"),
       },
       {
+        words: "vault forget",
+        summary: "Drop restore points that no rule keeps",
+        load: () => import("./vault/forget.ts"),
+      },
+      {
+        words: "vault prune",
+        summary: "Free what no restore point needs",
+        load: () => import("./vault/prune.ts"),
+      },
+      {
         words: "vault repair-index",
         summary: "Make a lost or damaged index anew",
         load: () => import("./vault/repair-index.ts"),

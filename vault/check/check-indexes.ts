@@ -1,7 +1,7 @@
 /** Reads every index into the table, telling of those that cannot be read. */
 
 import { messageOf } from "@mainstay/kit";
-import { readIndexJson } from "../format/index-file.ts";
+import { readIndexJson, readTrashJson } from "../format/index-file.ts";
 import { shortId, type ObjectId } from "../format/object-id.ts";
 import { readEnvelope, type Repository } from "../repository/repository.ts";
 import type { Finding } from "./finding.ts";
@@ -14,7 +14,9 @@ export async function checkIndexes(
   const indexesOf = new Map<ObjectId, Set<string>>();
   for await (const { name } of repository.backend.list("index", signal)) {
     try {
-      readIndexJson(await readEnvelope(repository, { kind: "index", name }, signal), (pack, blob) => {
+      const json = await readEnvelope(repository, { kind: "index", name }, signal);
+      for (const pack of readTrashJson(json)) repository.table.trash.add(pack);
+      readIndexJson(json, (pack, blob) => {
         repository.table.add(pack, blob);
         const indexes = indexesOf.get(pack);
         if (indexes === undefined) indexesOf.set(pack, new Set([name]));

@@ -40,7 +40,7 @@ export function checkPacks(
     if (finding !== undefined) say(finding);
   }
   for (const pack of sizes.keys()) {
-    if (repository.table.hasPack(pack)) continue;
+    if (repository.table.hasPack(pack) || repository.table.trash.has(pack)) continue;
     const text = `Pack ${shortId(pack)} stands in no index; run "mainstay vault repair-index" to use what it holds`;
     say({ severity: "hint", kind: "pack-unindexed", id: pack, text });
   }

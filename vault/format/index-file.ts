@@ -21,6 +21,26 @@ export function indexToJson(packs: readonly IndexedPack[], supersedes: readonly 
   };
 }
 
+/** Beside the packs, in a field of ours that other clients of the format pass over: packs that a prune may remove. */
+const TRASH_FIELD = "mainstay_trash";
+
+/** An index that names no blob, only trash. */
+export function trashToJson(packs: readonly ObjectId[]): unknown {
+  return { packs: [], [TRASH_FIELD]: packs };
+}
+
+/** Throws if the field is there and anything else than a list of packs. */
+export function readTrashJson(json: unknown): readonly ObjectId[] {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the field is checked before it is used
+  const packs = (json as { [TRASH_FIELD]?: unknown } | null)?.[TRASH_FIELD];
+  if (packs === undefined) return [];
+  if (!Array.isArray(packs)) throw new Error(`"${TRASH_FIELD}" is not a list`);
+  return packs.map((pack: unknown) => {
+    if (typeof pack !== "string" || !isObjectId(pack)) throw new Error(`"${TRASH_FIELD}" names no pack`);
+    return pack;
+  });
+}
+
 type BlobJson = {
   id: unknown;
   type: unknown;

@@ -33,6 +33,9 @@ export class BlobTable {
   #packNumbers = new Map<ObjectId, number>();
   readonly #wanted = Buffer.allocUnsafe(ID_BYTES);
 
+  /** Packs that a prune took out of the index and the next one removes: see `maintenance/trash.ts`. */
+  readonly trash = new Set<ObjectId>();
+
   /** Places, not blobs: a blob that lies in two packs counts twice. */
   get size(): number {
     return this.#count;
@@ -78,6 +81,26 @@ export class BlobTable {
 
   has(id: ObjectId, type: BlobType): boolean {
     return this.#find(id, TYPES.indexOf(type)) !== 0;
+  }
+
+  /** Where the blob's first place stands in {@link entries}; marks of millions of blobs then are an array of bytes. */
+  numberOf(id: ObjectId, type: BlobType): number | undefined {
+    const found = this.#find(id, TYPES.indexOf(type));
+    return found === 0 ? undefined : found - 1;
+  }
+
+  /** Where this very place stands in {@link entries}. */
+  numberOfPlace({
+    id,
+    type,
+    pack,
+    offset,
+  }: Pick<BlobPlace, "id" | "type" | "pack" | "offset">): number | undefined {
+    const packNumber = this.#packNumbers.get(pack);
+    for (let at = this.#find(id, TYPES.indexOf(type)); at !== 0; at = this.#field(at - 1, NEXT)) {
+      if (this.#field(at - 1, PACK) === packNumber && this.#field(at - 1, OFFSET) === offset) return at - 1;
+    }
+    return undefined;
   }
 
   /** The first place of the blob. */

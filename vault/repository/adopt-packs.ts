@@ -40,7 +40,7 @@ async function readUnindexed(
   signal?: AbortSignal,
 ): Promise<readonly IndexedPack[]> {
   const unindexed = listed.flatMap(({ name, sizeBytes }) =>
-    isObjectId(name) && !repository.table.hasPack(name) ? [{ id: name, sizeBytes }] : [],
+    isObjectId(name) && isUnindexed(repository, name) ? [{ id: name, sizeBytes }] : [],
   );
   const packs: IndexedPack[] = [];
   await eachAtOnce(unindexed, READS_AT_ONCE_MAX, async ({ id, sizeBytes }) => {
@@ -48,6 +48,11 @@ async function readUnindexed(
     if (typeof blobs !== "string") packs.push({ id, blobs });
   });
   return packs;
+}
+
+/** What a prune took out of the index on purpose is not to be found again. */
+function isUnindexed({ table }: Repository, pack: ObjectId): boolean {
+  return !table.hasPack(pack) && !table.trash.has(pack);
 }
 
 /** The blobs that a pack's own header names, or why it cannot be told. Errors: the backend's, but those of damage. */

@@ -21,7 +21,7 @@ export type Package = {
 
 export type Finding = { readonly path: string; readonly line?: number; readonly message: string };
 
-const FOLDERS_LEFT_OUT = new Set(["node_modules", "dist", ".git", ".cache"]);
+const FOLDERS_LEFT_OUT = new Set(["node_modules", "dist", ".git", ".cache", ".vitest"]);
 const TEXT_FILE =
   /(?:\.(?:tsx?|mts|js|css|html|json|md|sh|sql|yml|yaml|conf)|\/run|\/mainstay|\/LICENSE|rc)$/;
 const FILE_BYTES_MAX = 2 * 1024 * 1024;

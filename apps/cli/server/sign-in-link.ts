@@ -4,7 +4,8 @@ import { defineCommand } from "../command.ts";
 import { SERVER_DATA_FOLDER } from "./up.ts";
 
 export const command = defineCommand({
-  details: "Prints a link that signs in once, within fifteen minutes. Needs the running server's data folder.",
+  details:
+    "Prints a link that signs in once, within fifteen minutes. Needs the running server's data folder.",
   options: {
     data: { value: "DIR", about: "folder of the server's state", default: SERVER_DATA_FOLDER },
     email: { value: "EMAIL", about: "whom it signs in (default: the first owner)" },

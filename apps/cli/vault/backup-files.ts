@@ -19,8 +19,14 @@ export const command = defineCommand({
   arguments: [{ name: "paths", about: "files and folders", many: "one or more" }],
   options: {
     ...repositoryOptions,
-    parent: { value: "POINT", about: "the restore point to build on (default: the newest of these paths from this host)" },
-    host: { value: "HOST", about: "under which host the restore point is filed (default: this machine's name)" },
+    parent: {
+      value: "POINT",
+      about: "the restore point to build on (default: the newest of these paths from this host)",
+    },
+    host: {
+      value: "HOST",
+      about: "under which host the restore point is filed (default: this machine's name)",
+    },
     tag: { value: "TAG", about: "a tag of the restore point", repeat: true },
   },
   json: "the restore point and its figures",
@@ -28,7 +34,8 @@ export const command = defineCommand({
   run: async ({ options, arguments: [paths], terminal, signal }) => {
     await using repository = await openRequested({ options, terminal, signal });
     using progress = startProgress(terminal);
-    const parent = options.parent === undefined ? undefined : await findSnapshot(repository, options.parent, signal);
+    const parent =
+      options.parent === undefined ? undefined : await findSnapshot(repository, options.parent, signal);
     const onProgress = showBackupProgress(progress);
     const { host: hostname, tag: tags } = options;
     const result = await backupFiles({ repository, paths, parent, hostname, tags, onProgress, signal });
@@ -36,9 +43,13 @@ export const command = defineCommand({
     const { snapshot, files, folders, readBytes, newBytes, storedBytes, durationMs, unreadable } = result;
     terminal.print(`Restore point ${snapshot.id.slice(0, 8)} made in ${formatDuration(durationMs)}`);
     terminal.print(`  ${files} files in ${folders} folders`);
-    terminal.print(`  read ${formatBytes(readBytes)}, new ${formatBytes(newBytes)}, stored ${formatBytes(storedBytes)}`);
-    for (const { path, reason } of unreadable.slice(0, UNREADABLE_SHOWN_MAX)) terminal.note(`Cannot read ${path}: ${reason}`);
-    if (unreadable.length > 0) terminal.note(`${unreadable.length} entries could not be read and are not in the restore point`);
+    terminal.print(
+      `  read ${formatBytes(readBytes)}, new ${formatBytes(newBytes)}, stored ${formatBytes(storedBytes)}`,
+    );
+    for (const { path, reason } of unreadable.slice(0, UNREADABLE_SHOWN_MAX))
+      terminal.note(`Cannot read ${path}: ${reason}`);
+    if (unreadable.length > 0)
+      terminal.note(`${unreadable.length} entries could not be read and are not in the restore point`);
     terminal.result({ ...result, snapshot: snapshot.id, time: snapshot.time });
     return unreadable.length === 0 ? 0 : 1;
   },

@@ -18,17 +18,27 @@ export const command = defineCommand({
   options: {
     ...repositoryOptions,
     name: { value: "NAME", about: "what the disk is called in the restore point (default: the file's name)" },
-    parent: { value: "POINT", about: "the restore point to build on (default: the newest of this disk from this host)" },
-    host: { value: "HOST", about: "under which host the restore point is filed (default: this machine's name)" },
+    parent: {
+      value: "POINT",
+      about: "the restore point to build on (default: the newest of this disk from this host)",
+    },
+    host: {
+      value: "HOST",
+      about: "under which host the restore point is filed (default: this machine's name)",
+    },
     tag: { value: "TAG", about: "a tag of the restore point", repeat: true },
   },
   json: "the restore point and its figures",
-  examples: ["vault backup image /dev/sda --repo /srv/vault/sql1", "vault backup image disk.raw --name sda --repo R"],
+  examples: [
+    "vault backup image /dev/sda --repo /srv/vault/sql1",
+    "vault backup image disk.raw --name sda --repo R",
+  ],
   run: async ({ options, arguments: [path], terminal, signal }) => {
     await using repository = await openRequested({ options, terminal, signal });
     using progress = startProgress(terminal);
     if (options.parent !== undefined) await loadIndex(repository, signal);
-    const parent = options.parent === undefined ? undefined : await findSnapshot(repository, options.parent, signal);
+    const parent =
+      options.parent === undefined ? undefined : await findSnapshot(repository, options.parent, signal);
     const name = options.name ?? basename(path, extname(path));
     const result = await backupImage({
       repository,
@@ -41,10 +51,15 @@ export const command = defineCommand({
     });
     progress.end();
     const { snapshot, readBytes, newBytes, storedBytes, durationMs } = result;
-    terminal.print(`Restore point ${snapshot.id.slice(0, 8)} of ${name} made in ${formatDuration(durationMs)}`);
-    terminal.print(`  read ${formatBytes(readBytes)}, new ${formatBytes(newBytes)}, stored ${formatBytes(storedBytes)}`);
+    terminal.print(
+      `Restore point ${snapshot.id.slice(0, 8)} of ${name} made in ${formatDuration(durationMs)}`,
+    );
+    terminal.print(
+      `  read ${formatBytes(readBytes)}, new ${formatBytes(newBytes)}, stored ${formatBytes(storedBytes)}`,
+    );
     if (result.parent !== undefined) terminal.print(`  built on ${result.parent.slice(0, 8)}`);
-    if (result.resumedPacks > 0) terminal.print(`  resumed: ${result.resumedPacks} packs were stored already`);
+    if (result.resumedPacks > 0)
+      terminal.print(`  resumed: ${result.resumedPacks} packs were stored already`);
     terminal.result({ ...result, snapshot: snapshot.id, time: snapshot.time });
   },
 });

@@ -13,7 +13,9 @@ export const command = defineCommand({
   run: async ({ options, terminal, signal }) => {
     await using repository = await createRequested({ options, terminal, signal });
     const { id, version } = repository.config;
-    terminal.print(`Made repository ${id.slice(0, 8)} at ${repository.backend.location} (restic format version ${version})`);
+    terminal.print(
+      `Made repository ${id.slice(0, 8)} at ${repository.backend.location} (restic format version ${version})`,
+    );
     terminal.result({ id, version, location: repository.backend.location });
   },
 });

@@ -16,7 +16,12 @@ export const command = defineCommand({
     if (!options.dryRun) await executeRepairIndex(repository, plan);
     const done = options.dryRun ? "Would index" : "Indexed";
     terminal.print(`${done} ${plan.packs.length} packs, replacing ${plan.replaces.length} index files`);
-    terminal.result({ packs: plan.packs.length, unreadable: plan.unreadable, replaces: plan.replaces, dryRun: options.dryRun });
+    terminal.result({
+      packs: plan.packs.length,
+      unreadable: plan.unreadable,
+      replaces: plan.replaces,
+      dryRun: options.dryRun,
+    });
     return plan.unreadable.length === 0 ? 0 : 1;
   },
 });

@@ -17,7 +17,11 @@ export const repositoryOptions = {
 } as const;
 
 export type RepositoryRequest = {
-  readonly options: { readonly repo: string; readonly cacert: string | undefined; readonly passwordFile: string | undefined };
+  readonly options: {
+    readonly repo: string;
+    readonly cacert: string | undefined;
+    readonly passwordFile: string | undefined;
+  };
   readonly terminal: Terminal;
   readonly signal: AbortSignal;
 };
@@ -33,7 +37,12 @@ export async function openRequested(request: RepositoryRequest): Promise<Reposit
 export async function createRequested(request: RepositoryRequest): Promise<Repository> {
   const backend = await backendOf(request);
   const { terminal, signal, options } = request;
-  const password = await readRepositoryPassword({ passwordFile: options.passwordFile, isNew: true, terminal, signal });
+  const password = await readRepositoryPassword({
+    passwordFile: options.passwordFile,
+    isNew: true,
+    terminal,
+    signal,
+  });
   return createRepository({ backend, password });
 }
 

@@ -25,8 +25,15 @@ export const command = defineCommand({
     await using repository = await openRequested({ options, terminal, signal });
     const { socket, overlay } = options;
     await using served = await servePoint({ repository, point, socket, overlay, signal });
-    terminal.print(`Serving ${served.snapshot.id.slice(0, 8)}, ${formatBytes(served.sizeBytes)}, at nbd+unix:///?socket=${socket}`);
-    terminal.result({ point: served.snapshot.id, sizeBytes: served.sizeBytes, socket, readyMs: performance.now() });
+    terminal.print(
+      `Serving ${served.snapshot.id.slice(0, 8)}, ${formatBytes(served.sizeBytes)}, at nbd+unix:///?socket=${socket}`,
+    );
+    terminal.result({
+      point: served.snapshot.id,
+      sizeBytes: served.sizeBytes,
+      socket,
+      readyMs: performance.now(),
+    });
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
   },
 });

@@ -1,6 +1,7 @@
 /** Retention of one device: decided by its plan, marked in the database, then taken out of the repository. */
 
 import type { RestorePoint, RunResult } from "@mainstay/contract";
+import { executePrune, planPrune, vaultErrors, type Repository } from "@mainstay/vault";
 import { protectionErrors } from "../errors.ts";
 import { type ProtectionParts, vaultFolder } from "../parts.ts";
 import { readDeviceProtection } from "../plans/device-protection-store.ts";
@@ -17,7 +18,8 @@ import { planRetention, type RetentionPoint } from "./retention.ts";
 
 /**
  * Two phases. First the points that go are marked, so that nothing new begins with them. Then, committed, their snapshots
- * are removed. A crash between leaves marked points, which the next run removes.
+ * are removed. A crash between leaves marked points, which the next run removes. What they held alone becomes trash, which
+ * the next run's prune frees.
  */
 export async function performRetention(
   parts: ProtectionParts,
@@ -25,7 +27,7 @@ export async function performRetention(
   signal: AbortSignal,
 ): Promise<RunResult> {
   const { database, keys, clock } = parts.platform;
-  const repository = await database.asSystem("plan retention", async (tx) => {
+  const { repository, isInUse } = await database.asSystem("plan retention", async (tx) => {
     const protection = await readDeviceProtection(tx, job.deviceId, keys.wrapper);
     const plan = protection?.planId ? await readPlan(tx, protection.planId) : undefined;
     const found = await primaryRepository(tx, keys.wrapper, job.deviceId);
@@ -44,7 +46,7 @@ export async function performRetention(
       { timeZone },
     );
     await markDropped(tx, drop, clock.now());
-    return found;
+    return { repository: found, isInUse: inUse.size > 0 };
   });
   signal.throwIfAborted();
   const dropped = await database.asSystem("dropped points", (tx) => listDropped(tx, repository.id));
@@ -57,13 +59,26 @@ export async function performRetention(
     await opened.backend.remove({ kind: "snapshots", name });
     removed.push(name);
   }
+  // A machine that runs out of the repository reads where its blobs lay when it started; they stay until it ends.
+  const freedBytes = isInUse ? 0 : await prune(opened, signal);
   const sizeBytes = await repositorySizeBytes(opened);
   await database.asSystem("note size", (tx) => noteRepositorySize(tx, repository.id, sizeBytes));
   return {
     kind: "retention",
     removedPoints: removed.length,
-    freedBytes: Math.max(0, repository.sizeBytes - sizeBytes),
+    freedBytes,
   };
+}
+
+async function prune(repository: Repository, signal: AbortSignal): Promise<number> {
+  try {
+    const plan = await planPrune(repository, signal);
+    return (await executePrune(repository, plan, { signal })).freedBytes;
+  } catch (cause) {
+    // A backup is at work or came in between: the next retention frees what this one leaves.
+    if (vaultErrors.is(cause, "locked") || vaultErrors.is(cause, "plan-outdated")) return 0;
+    throw cause;
+  }
 }
 
 /** A point that the plan wants off-site is in use until it is there: retention must not overtake replication. */

@@ -11,3 +11,4 @@ export {
   TEST_PASSWORD,
   type TestFolder,
 } from "./test-repository.ts";
+export { writeIndexes } from "./index/write-index.ts";

@@ -148,7 +148,8 @@ async function assertSameData(left: string, right: string): Promise<void> {
   const [mine, yours] = [Buffer.alloc(BUFFER_BYTES), Buffer.alloc(BUFFER_BYTES)];
   for (const path of [left, right]) {
     for (const { kind, offset, length } of await fileExtents(path)) {
-      for (let at = offset; kind === "data" && at < offset + length; at += BUFFER_BYTES) {
+      if (kind !== "data") continue;
+      for (let at = offset; at < offset + length; at += BUFFER_BYTES) {
         const count = Math.min(BUFFER_BYTES, offset + length - at);
         await one.read(mine, 0, count, at);
         await other.read(yours, 0, count, at);

@@ -4,17 +4,12 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatBytes, formatDuration, parseBytes } from "@mainstay/kit";
-import {
-  formatTimeline,
-  parseProbe,
-  runRecovery,
-  type Recovery,
-  type RecoveryOptions,
-} from "@mainstay/recovery";
+import type { Recovery, RecoveryOptions } from "@mainstay/recovery";
+import type { Repository } from "@mainstay/vault";
 import { defineCommand } from "./command.ts";
 import { cliErrors } from "./errors.ts";
 import type { Terminal } from "./terminal/terminal.ts";
-import { openRequested, repositoryOptions } from "./vault/repository.ts";
+import { openRequested, repositoryOptions, type RepositoryRequest } from "./vault/repository.ts";
 
 export const command = defineCommand({
   details:
@@ -64,10 +59,12 @@ export const command = defineCommand({
   run: async ({ options, arguments: [point], terminal, signal }) => {
     // Counted from the start of the process: that is when it was asked for.
     const startMs = 0;
-    const probes = options.probe.map(parseProbe);
     const forwards = options.forward.map(parseForward);
     await using stack = new AsyncDisposableStack();
-    const repository = stack.use(await openRequested({ options, terminal, signal }));
+    const opening = startOpening({ options, terminal, signal }, stack);
+    const { formatTimeline, parseProbe, runRecovery } = await import("@mainstay/recovery");
+    const probes = options.probe.map(parseProbe);
+    const repository = await opening;
     const workDirectory = options.work ?? (await temporaryFolder(stack));
     const recovery = stack.use(
       await runRecovery({
@@ -100,16 +97,32 @@ export const command = defineCommand({
       await writeFile(options.screenshot, recovery.result.screen.png);
     }
     const endsNow = options.once || (probes.length > 0 && forwards.length === 0);
-    report(recovery, terminal, endsNow);
+    report(recovery, formatTimeline(recovery.result.timeline), terminal, endsNow);
     if (!endsNow) await untilEnd(recovery, signal);
     return recovery.result.outcome === "passed" ? 0 : 1;
   },
 });
 
+/** The password's key takes most of the time until a disk is served; what else is needed is loaded meanwhile. */
+function startOpening(request: RepositoryRequest, stack: AsyncDisposableStack): Promise<Repository> {
+  const ended = new AbortController();
+  const signal = AbortSignal.any([request.signal, ended.signal]);
+  const opening = openRequested({ ...request, signal });
+  stack.defer(async () => {
+    ended.abort();
+    const repository = await opening.catch(() => undefined);
+    await repository?.[Symbol.asyncDispose]();
+  });
+  // Whoever awaits it hears of a failure; until then it must not end the process.
+  opening.catch(() => undefined);
+  return opening;
+}
+
 type DiskBus = NonNullable<RecoveryOptions["bus"]>;
 
 function report(
   { result, snapshot, disks, directKernelNote }: Recovery,
+  stages: string,
   terminal: Terminal,
   endsNow: boolean,
 ): void {
@@ -118,7 +131,7 @@ function report(
   terminal.print(
     `Restore point ${snapshot.id.slice(0, 8)} ${outcome === "passed" ? "is proven" : "is NOT proven"} (${machine.accelerator.kind}: ${machine.accelerator.reason})`,
   );
-  terminal.print(`  ${formatTimeline(timeline)}`);
+  terminal.print(`  ${stages}`);
   for (const probe of probes)
     terminal.print(`  ${probe.state}: ${probe.asked} ${probe.answer} (${formatDuration(probe.tookMs)})`);
   if (reason !== undefined) terminal.print(`  ${reason}`);

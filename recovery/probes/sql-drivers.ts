@@ -1,9 +1,6 @@
-/** One query against one database server, as rows of text. */
+/** One query against one database server, as rows of text. A driver is loaded when the first query needs it: recovery starts without. */
 
 import { messageOf, unreachable } from "@mainstay/kit";
-import { createConnection as connectMysql } from "mysql2/promise";
-import { Client } from "pg";
-import { Connection, Request } from "tedious";
 import type { SqlProbe } from "./probe-spec.ts";
 
 export type SqlTarget = {
@@ -34,6 +31,7 @@ async function queryPostgresql(
   { host, port, connectTimeoutMs, queryTimeoutMs }: SqlTarget,
 ): Promise<Rows> {
   const { user, password, database } = probe;
+  const { Client } = (await import("pg")).default;
   const client = new Client({
     host,
     port,
@@ -64,7 +62,8 @@ async function queryMysql(
   { host, port, connectTimeoutMs, queryTimeoutMs }: SqlTarget,
 ): Promise<Rows> {
   const { user, password, database } = probe;
-  const connection = await connectMysql({
+  const mysql = await import("mysql2/promise");
+  const connection = await mysql.createConnection({
     host,
     port,
     user,
@@ -84,11 +83,12 @@ async function queryMysql(
   }
 }
 
-function querySqlServer(
+async function querySqlServer(
   probe: SqlProbe,
   { host, port, connectTimeoutMs, queryTimeoutMs }: SqlTarget,
 ): Promise<Rows> {
   const { user: userName, password, database } = probe;
+  const { Connection, Request } = await import("tedious");
   const connection = new Connection({
     server: host,
     authentication: { type: "default", options: { userName, password } },

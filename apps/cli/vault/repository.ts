@@ -1,7 +1,14 @@
 /** Opening the repository that a command's options name. */
 
 import { readFile } from "node:fs/promises";
-import { createRepository, openBackend, openRepository, type Repository } from "@mainstay/vault";
+import {
+  type Backend,
+  createRepository,
+  type OpenBackendOptions,
+  openBackend,
+  openRepository,
+  type Repository,
+} from "@mainstay/vault";
 import type { Terminal } from "../terminal/terminal.ts";
 import { passwordOption, readRepositoryPassword } from "./password.ts";
 
@@ -26,6 +33,8 @@ export type RepositoryRequest = {
   readonly signal: AbortSignal;
 };
 
+const FIRST_ATTEMPTS_MAX = 2;
+
 /** Whoever calls disposes of it. */
 export async function openRequested(request: RepositoryRequest): Promise<Repository> {
   const backend = await backendOf(request);
@@ -46,8 +55,23 @@ export async function createRequested(request: RepositoryRequest): Promise<Repos
   return createRepository({ backend, password });
 }
 
-async function backendOf({ options }: RepositoryRequest) {
-  if (options.cacert === undefined) return openBackend(options.repo);
-  const certificate = await readFile(options.cacert, "utf8");
-  return openBackend(options.repo, { trust: { kind: "authority", certificate } });
+async function backendOf({ options }: RepositoryRequest): Promise<Backend> {
+  const trust = await trustOf(options.cacert);
+  if (options.repo.startsWith("rest:")) await lookFirst(options.repo, trust);
+  return openBackend(options.repo, trust);
+}
+
+/** An address that nobody answers at is told at once; only in the middle of work is a silent server waited for. */
+async function lookFirst(repo: string, trust: OpenBackendOptions): Promise<void> {
+  const backend = openBackend(repo, { ...trust, retries: { attemptsMax: FIRST_ATTEMPTS_MAX } });
+  try {
+    await backend.stat({ kind: "config", name: "" });
+  } finally {
+    await backend.close();
+  }
+}
+
+async function trustOf(certificatePath: string | undefined): Promise<OpenBackendOptions> {
+  if (certificatePath === undefined) return {};
+  return { trust: { kind: "authority", certificate: await readFile(certificatePath, "utf8") } };
 }

@@ -10,6 +10,7 @@ import { copyFile, mkdir, rm } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { GIB } from "@mainstay/kit";
 import { detectAccelerator } from "@mainstay/qemu";
 import { machineFacts } from "./measure/machine-facts.ts";
 import { runProgram } from "./measure/program-run.ts";
@@ -17,7 +18,12 @@ import { median, tableLines, writeResult } from "./measure/report.ts";
 import { makeWorkFolder } from "./measure/work-folder.ts";
 import { bootDirectly, copyDisk, type DirectSeconds } from "./recover/direct-boot.ts";
 import { recover, type StageSeconds } from "./recover/recover-command.ts";
-import { makeSampleRepositories, type SampleRepository } from "./recover/sample-repositories.ts";
+import {
+  BOOTED_GIB,
+  makeSampleRepositories,
+  SIZES_GIB,
+  type SampleRepository,
+} from "./recover/sample-repositories.ts";
 
 const SERVED_SECONDS_MAX = 1;
 const SERVED_SPREAD_MAX = 0.2;
@@ -48,14 +54,15 @@ const environment = { RESTIC_PASSWORD: "bench", XDG_CACHE_HOME: ownCaches };
 
 const samples = await makeSampleRepositories({
   isQuick: options.quick,
+  sizesGib: options.only === "boot" ? [BOOTED_GIB] : SIZES_GIB,
   folder: work.path,
   samplesCache: join(caches, "mainstay", "samples"),
   environment,
   say,
 });
-const middle = samples[Math.floor(samples.length / 2)] ?? samples[0];
+const booted = samples.find(({ sizeBytes }) => sizeBytes === BOOTED_GIB * GIB);
 const serving = options.only === "boot" ? [] : await measureServing();
-const booting = options.only === "serve" || middle === undefined ? undefined : await measureBooting(middle);
+const booting = options.only === "serve" || booted === undefined ? undefined : await measureBooting(booted);
 await report();
 
 type Serving = { readonly label: string; readonly served: number[]; readonly firstBlock: number[] };

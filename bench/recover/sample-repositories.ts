@@ -17,11 +17,14 @@ export type SampleRepository = {
 
 const LAUNCHER = join(import.meta.dirname, "../../mainstay");
 /** The small disk's content is 3 GiB; a larger virtual disk around it has a longer hole at its end. */
-const SIZES_GIB = [7, 70, 700] as const;
+export const SIZES_GIB = [7, 70, 700] as const;
+/** The size that machines are run with. */
+export const BOOTED_GIB = 70;
 
 export type SampleRequest = {
   /** The small server, its disk made longer, instead of a server installed on a disk of each size. */
   readonly isQuick: boolean;
+  readonly sizesGib: readonly number[];
   readonly folder: string;
   readonly samplesCache: string;
   readonly environment: Readonly<Record<string, string>>;
@@ -30,7 +33,7 @@ export type SampleRequest = {
 
 export async function makeSampleRepositories(request: SampleRequest): Promise<readonly SampleRepository[]> {
   const repositories: SampleRepository[] = [];
-  for (const size of SIZES_GIB) repositories.push(await makeOne(request, size * GIB));
+  for (const size of request.sizesGib) repositories.push(await makeOne(request, size * GIB));
   return repositories;
 }
 

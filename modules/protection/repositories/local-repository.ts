@@ -8,6 +8,9 @@ import { createRepository, openBackend, openRepository, type Repository } from "
 /** Threads of one job on a repository: several jobs run beside each other. */
 const THREADS_MAX = 2;
 
+/** The passwords are random: scrypt's passes make them no harder to guess, and each recovery would wait for them. */
+const SCRYPT_COST = { N: 32_768, r: 8, p: 1 } as const;
+
 /** The folder of one repository below the vault's folder. */
 export function repositoryFolder(vaultFolder: string, id: string): string {
   return path.join(vaultFolder, id);
@@ -21,7 +24,12 @@ export async function makeLocalRepository(folder: string, password: string): Pro
   if (await isThere(path.join(folder, "config"))) return;
   await rm(folder, { recursive: true, force: true });
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  const made = await createRepository({ backend: openBackend(folder), password, threads: 1 });
+  const made = await createRepository({
+    backend: openBackend(folder),
+    password,
+    threads: 1,
+    scryptCost: SCRYPT_COST,
+  });
   await made[Symbol.asyncDispose]();
 }
 

@@ -33,5 +33,6 @@ export function* madeUpPacks(blobCount: number): IterableIterator<MadeUpPack> {
 
 function madeUpId(): ObjectId {
   // 64 hexadecimal digits are an id by definition.
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion
   return randomBytes(32).toString("hex") as ObjectId;
 }

@@ -8,6 +8,7 @@
 import { GIB, KIB, assert } from "@mainstay/kit";
 
 export const CHUNKS_PER_SEGMENT = 1024;
+/** Measured on a database's disk: docs/decisions/0008. */
 const CHUNK_BYTES_MIN = 256 * KIB;
 const CHUNK_BYTES_MAX = 4096 * KIB;
 /** A disk has about this many segments at most; its chunks grow instead. */

@@ -18,7 +18,7 @@ import type { Repository } from "./repository.ts";
 
 const CONFIG = { kind: "config", name: "" } as const;
 
-/** zstd level: the size of restic's own default at more speed; see the decision record on compression. */
+/** zstd level: docs/decisions/0008 has the measurements. */
 export const COMPRESSION_LEVEL = 2;
 
 export type OpenOptions = {

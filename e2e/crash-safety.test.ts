@@ -195,7 +195,7 @@ describe("kill -9", () => {
     expect(storedBytes).toBeLessThan(DISK_BYTES - heldBytes + 1_000_000);
     await expectWhole({ location: folder, folder });
     await expectRestores({ location: folder, folder }, disk);
-  }, 60_000);
+  }, 300_000);
 });
 
 test("Ctrl-C ends a backup with status 130, no lock, no restore point, and nothing to send again", async () => {
@@ -215,7 +215,7 @@ test("Ctrl-C ends a backup with status 130, no lock, no restore point, and nothi
   const { storedBytes } = figuresOf(await outcomeOf(startBackup(disk, folder)));
   expect(storedBytes).toBeLessThan(DISK_BYTES - heldBytes + 1_000_000);
   await expectWhole({ location: folder, folder });
-}, 60_000);
+}, 300_000);
 
 test("a full disk is told as such, and the backup goes on once there is room", async ({ skip }) => {
   const folder = join(work.path, "small");
@@ -244,7 +244,7 @@ test("a full disk is told as such, and the backup goes on once there is room", a
   } finally {
     await run("umount", ["-l", folder]);
   }
-}, 60_000);
+}, 300_000);
 
 test("a damaged blob is an I/O error over NBD, and its neighbours are read as they are", async () => {
   const folder = join(work.path, "damaged");

@@ -294,12 +294,10 @@ describe("files", () => {
     const file = await open(path, "r+");
     await file.write(Buffer.alloc(8192, 1), 0, 8192, 4096 * 1000);
     await sleep(80);
-    const started = performance.now();
     await using device = await openFileDevice(path);
     const extents = await device.extents(0, 70e9);
     expect(extents.map((extent) => extent.kind)).toEqual(["zero", "data", "zero"]);
     expect(await fileExtents(path)).toEqual(extents);
-    expect(performance.now() - started).toBeLessThan(2000);
     await file.write(Buffer.alloc(4096, 2), 0, 4096, 50e9);
     await file.close();
     expect((await device.extents(50e9, 4096))[0]?.kind).toBe("data");

@@ -20,9 +20,8 @@ describe("detectAccelerator", () => {
     const first = await detectAccelerator();
     expect(["kvm", "tcg"]).toContain(first.kind);
     expect(first.reason).not.toBe("");
-    const startedMs = performance.now();
+    // The very same object: another trial would make another.
     expect(await detectAccelerator()).toBe(first);
-    expect(performance.now() - startedMs).toBeLessThan(50);
   });
 
   test("obeys MAINSTAY_ACCELERATOR and refuses words it does not know", async () => {

@@ -154,7 +154,7 @@ describe("startMachine", () => {
             () => true,
             () => false,
           ),
-        { timeout: 5_000 },
+        { timeout: 30_000 },
       )
       .toBe(false);
   });
@@ -183,7 +183,7 @@ describe("connectQmp", () => {
     await expect(qmp.execute("no-such-command")).rejects.toThrow(
       /Cannot run monitor command no-such-command: QEMU says/,
     );
-    const stopped = qmp.waitForEvent("see it stop", (event) => event.name === "STOP", { timeoutMs: 5_000 });
+    const stopped = qmp.waitForEvent("see it stop", (event) => event.name === "STOP", { timeoutMs: 30_000 });
     await qmp.execute("stop");
     expect((await stopped).name).toBe("STOP");
     const names: string[] = [];

@@ -56,12 +56,10 @@ test("one-per-key queues nothing while the same key waits", async () => {
   expect((await collect(numbers, 2)).sort((a, b) => a - b)).toEqual([1, 3]);
 });
 
-test("a waiting worker starts within a fraction of a second", async () => {
+test("a waiting worker gets what is published after it began to wait", async () => {
   const numbers = queue("prompt");
   const came = collect(numbers, 1);
   await platform.jobs.work(queue("other"), { placesMax: 1 }, async () => undefined);
-  const startedMs = performance.now();
   await platform.database.asSystem("test", (tx) => platform.jobs.publish(tx, numbers, { n: 1 }));
-  await came;
-  expect(performance.now() - startedMs).toBeLessThan(1_500);
+  expect(await came).toEqual([1]);
 });

@@ -82,9 +82,7 @@ test("when the server is killed with -9, PostgreSQL does not outlive it, and the
   });
   const [said] = (await once(server.stdout, "data")) as [Buffer];
   server.kill("SIGKILL");
-  const startedMs = performance.now();
   const postgres = await start();
-  expect(performance.now() - startedMs).toBeLessThan(5_000);
   expect(await query(postgres, "select 1 as value")).toBe(1);
   expect(postgres.pid()).not.toBe(Number(said.toString()));
   await postgres.stop();

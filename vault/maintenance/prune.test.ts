@@ -6,6 +6,8 @@ import type { Backend } from "../backend/backend.ts";
 import { createFaultyBackend, type Fault } from "../backend/faulty.ts";
 import { createMemoryBackend } from "../backend/memory.ts";
 import { checkRepository } from "../check/check-repository.ts";
+import { openContent } from "../content/content-map.ts";
+import { openReader } from "../content/content-reader.ts";
 import { loadIndex } from "../index/load-index.ts";
 import { reconcilePacks } from "../repository/adopt-packs.ts";
 import { lockRepository } from "../repository/lock.ts";
@@ -149,6 +151,20 @@ test("a repository that was open during the prune stores anew what was taken out
   await backUp(other, THIRD, "2026-01-05T00:00:00Z");
   await prune(repository);
   await expectDisks(backend, [FIRST, SECOND, THIRD]);
+});
+
+test("who reads a restore point while two runs pack it anew and sweep finds every block where it lies now", async () => {
+  const { backend, repository, first, second, third } = await makeScene();
+  await using _ = repository;
+  await using machine = await reopen(backend);
+  await loadIndex(machine);
+  const reader = openReader(machine, await openContent(machine, second), { cacheBytesMax: 0 });
+  expect((await reader.read(0, 4096)).equals(SECOND.subarray(0, 4096))).toBe(true);
+  await forget(repository, first);
+  await forget(repository, third);
+  await prune(repository);
+  expect((await prune(repository)).sweptPacks).toBeGreaterThan(0);
+  expect((await reader.read(0, reader.sizeBytes)).equals(SECOND)).toBe(true);
 });
 
 test("trash is not taken for the packs of an interrupted backup", async () => {

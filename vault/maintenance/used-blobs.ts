@@ -1,6 +1,7 @@
 /** What the restore points need: their directories and the content of their files, down to the last blob. */
 
 import { eachAtOnce } from "@mainstay/kit";
+import { vaultErrors } from "../errors.ts";
 import type { ObjectId } from "../format/object-id.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import type { Snapshot } from "../format/snapshot.ts";
@@ -18,14 +19,15 @@ export type UsedBlobs = {
 
 const READS_AT_ONCE_MAX = 8;
 
-/** The index must be loaded. Errors: those of `readTree` for a directory that cannot be read. */
+/** The index must be loaded. Errors: those of `readTree` for a directory that cannot be read; `vault.plan-outdated`. */
 export async function findUsedBlobs(
   repository: Repository,
   snapshots: readonly Snapshot[],
   signal?: AbortSignal,
 ): Promise<UsedBlobs> {
   const { table } = repository;
-  const marks = new Uint8Array(table.size);
+  const { packs, size } = table;
+  const marks = new Uint8Array(size);
   const missing = new Map<ObjectId, MissingBlob>();
   /** Whether it is met for the first time. */
   const mark = (id: ObjectId, type: BlobType): boolean => {
@@ -50,5 +52,11 @@ export async function findUsedBlobs(
     });
     waiting = below;
   }
+  // A read that met a pack that is gone has loaded the index anew; the marks are then of blobs by their old numbers.
+  if (table.packs !== packs || table.size !== size)
+    throw vaultErrors.error(
+      "plan-outdated",
+      `Cannot tell what the restore points of ${repository.backend.location} need: its index changed meanwhile; try again`,
+    );
   return { marks, missing: [...missing.values()] };
 }

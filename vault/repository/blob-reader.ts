@@ -4,12 +4,14 @@ import { vaultErrors } from "../errors.ts";
 import { shortId, type ObjectId } from "../format/object-id.ts";
 import type { BlobType } from "../format/pack-header.ts";
 import { decodeTree, type TreeNode } from "../format/tree.ts";
+import { loadIndex } from "../index/load-index.ts";
 import { ownBuffer } from "../work/pool.ts";
 import { openBlob } from "../work/tasks.ts";
 import type { Repository } from "./repository.ts";
 
 /**
- * The plaintext of a blob, checked against its id; never wrong bytes. If one copy is damaged, a twin in another pack is used.
+ * The plaintext of a blob, checked against its id; never wrong bytes. If one copy is damaged, a twin in another pack is used;
+ * if its pack is gone, the index is loaded anew.
  *
  * Errors: `vault.missing-blob`, `vault.damaged-blob`, `vault.file-missing` (its pack), and those of the backend.
  */
@@ -19,20 +21,45 @@ export async function readBlob(
   id: ObjectId,
   signal?: AbortSignal,
 ): Promise<Buffer> {
+  const tried = new Set<string>();
+  const first = await readSomeCopy(repository, { type, id }, tried, signal);
+  if (first.state === "read") return first.plain;
+  if (!vaultErrors.is(first.cause, "file-missing")) throw first.cause;
+  // A prune may have moved it since the index was loaded, as under a machine that has run for days.
+  await loadIndex(repository, signal).catch(() => undefined);
+  const again = await readSomeCopy(repository, { type, id }, tried, signal);
+  if (again.state === "read") return again.plain;
+  throw first.cause;
+}
+
+type Copy =
+  | { readonly state: "read"; readonly plain: Buffer }
+  | { readonly state: "failed"; readonly cause: unknown };
+
+/** Tries the places that are not in `tried`, and notes them there. */
+async function readSomeCopy(
+  repository: Repository,
+  { type, id }: { readonly type: BlobType; readonly id: ObjectId },
+  tried: Set<string>,
+  signal?: AbortSignal,
+): Promise<Copy> {
   let failure: unknown;
   for (const place of repository.table.places(id, type)) {
+    const key = `${place.pack}@${place.offset}`;
+    if (tried.has(key)) continue;
+    tried.add(key);
     try {
       const range = { offset: place.offset, length: place.length };
       const sealed = await repository.backend.read({ kind: "data", name: place.pack }, range, signal);
       const plain = openBlob(repository.key, sealed, place);
-      if (typeof plain !== "string") return plain;
+      if (typeof plain !== "string") return { state: "read", plain };
       failure ??= damagedBlob(id, place.pack, plain);
     } catch (cause) {
       signal?.throwIfAborted();
       failure ??= cause;
     }
   }
-  throw failure ?? missingBlob(repository, type, id);
+  return { state: "failed", cause: failure ?? missingBlob(repository, type, id) };
 }
 
 /** Like {@link readBlob} for data, opened by a worker thread: for reading ahead, where the wait for a thread does not count. */

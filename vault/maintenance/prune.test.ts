@@ -28,7 +28,7 @@ import {
 import { executePrune } from "./prune.ts";
 
 /** More writes and removals than two runs on the scene make. */
-const FAULTY_CALLS = 26;
+const FAULTY_CALLS = 16;
 
 async function prune(repository: Repository) {
   return executePrune(repository, await planPrune(repository));

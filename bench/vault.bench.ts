@@ -57,8 +57,8 @@ if (options.only !== "image" || options.quick) {
   await collectTree(tree, treeBytes);
 }
 const measures: Measure[] = [];
-if (options.only !== "image") measures.push(...(await measureRounds(treeRounds())));
-if (options.only !== "tree") measures.push(...(await measureRounds(await imageRounds())));
+if (options.only !== "image") take(await measureRounds(treeRounds()));
+if (options.only !== "tree") take(await measureRounds(await imageRounds()));
 await report();
 
 function treeRounds(): Rounds {
@@ -89,11 +89,16 @@ async function imageRounds(): Promise<Rounds> {
   };
 }
 
+/** Shown at once: a run takes many minutes, and what is measured must not be lost with what follows. */
+function take(taken: readonly Measure[]): void {
+  measures.push(...taken);
+  const heading = ["Measured (median)", "Mainstay", "restic", "ratio"];
+  const rows = taken.map((measure) => comparisonRow(compare(measure)));
+  process.stdout.write(`${tableLines([heading, ...rows]).join("\n")}\n`);
+}
+
 async function report(): Promise<void> {
   const comparisons = measures.map(compare);
-  const heading = ["Measured (median)", "Mainstay", "restic", "ratio"];
-  for (const line of tableLines([heading, ...comparisons.map(comparisonRow)]))
-    process.stdout.write(`${line}\n`);
   const caches = options.cold ? "cold" : "warm";
   process.stdout.write(
     `${repeats} of each, caches ${caches}; ${machine.cores} cores, ${machine.processor}; ${machine.restic}\n`,

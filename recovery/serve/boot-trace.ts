@@ -14,7 +14,8 @@ const STEP_BYTES = 256 * 1024;
 const STEPS_MAX = 4096;
 /** The reader's cache must not be flooded by what is read ahead. */
 const AHEAD_BYTES_MAX = 96 * 1024 * 1024;
-const AHEAD_AT_ONCE_MAX = 4;
+/** One at a time: under emulation the processors that decode are those that the guest boots on. */
+const AHEAD_AT_ONCE_MAX = 1;
 
 export type BootTrace = {
   /** The steps seen so far, in the order first read. */
